@@ -1,0 +1,164 @@
+//! The function's environment, read once at its start and checked as a whole.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Problem;
+use crate::event;
+use crate::policy::read::{self, Format};
+use crate::policy::{Table, resolve};
+
+/// Whether anything is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Reads, logs what would change, writes nothing.
+    #[default]
+    Plan,
+    /// Makes the changes.
+    Apply,
+}
+
+impl Mode {
+    /// The name it has in the environment and in a report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Plan => "plan",
+            Mode::Apply => "apply",
+        }
+    }
+}
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The identity store's id, without the ARN it may have been given as.
+    pub identity_store_id: String,
+    /// The Region of the identity store, if it is not the function's.
+    pub identity_store_region: Option<String>,
+    /// The policy table.
+    pub table: Table,
+    /// Whether anything is written.
+    pub mode: Mode,
+    /// Whether names of people and groups may stand in the log.
+    pub log_names: bool,
+}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Every problem it has, the table's included.
+    pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<Config, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut wrong = |place: &str, message: String| problems.push(Problem::new(place, message));
+        let var = |name: &str| var(name).filter(|value| !value.trim().is_empty());
+
+        let store = var("IDENTITY_STORE_ID");
+        let store_id = store
+            .as_deref()
+            .and_then(event::store_id)
+            .map(str::to_owned);
+        match (&store, &store_id) {
+            (None, _) => wrong(
+                "IDENTITY_STORE_ID",
+                "is missing; `aws sso-admin list-instances` shows it (d-…)".to_owned(),
+            ),
+            (Some(given), None) => wrong(
+                "IDENTITY_STORE_ID",
+                format!("{given:?} is not an identity store: give its d-… id, its UUID or its ARN"),
+            ),
+            _ => {}
+        }
+        let region = var("IDENTITY_STORE_REGION");
+        if let Some(region) = region
+            .as_deref()
+            .filter(|region| !resolve::is_region(region))
+        {
+            wrong(
+                "IDENTITY_STORE_REGION",
+                format!("{region:?} is not a Region"),
+            );
+        }
+        let mode = match var("MODE").as_deref() {
+            None | Some("plan") => Mode::Plan,
+            Some("apply") => Mode::Apply,
+            Some(other) => {
+                wrong(
+                    "MODE",
+                    format!("{other:?} is no mode; modes are plan, apply"),
+                );
+                Mode::Plan
+            }
+        };
+        let log_names = match var("LOG_NAMES").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => {
+                wrong("LOG_NAMES", format!("{other:?} is neither true nor false"));
+                false
+            }
+        };
+        let root = var("LAMBDA_TASK_ROOT").map(PathBuf::from);
+        let table = match var("POLICY_TABLE") {
+            None => {
+                let message =
+                    "is missing; give the table as JSON, or the path of a .json or .toml file";
+                wrong("POLICY_TABLE", message.to_owned());
+                None
+            }
+            Some(given) => match table(&given, root.as_deref()) {
+                Ok(table) => Some(table),
+                Err(found) => {
+                    problems.extend(found);
+                    None
+                }
+            },
+        };
+        match (store_id, table) {
+            (Some(identity_store_id), Some(table)) if problems.is_empty() => Ok(Config {
+                identity_store_id,
+                identity_store_region: region,
+                table,
+                mode,
+                log_names,
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+/// A table given inline as JSON, or as the path of a file: absolute, or
+/// relative to the function's package.
+fn table(given: &str, root: Option<&Path>) -> Result<Table, Vec<Problem>> {
+    if given.trim_start().starts_with('{') {
+        return in_variable(read::table(given, Format::Json));
+    }
+    let path = match root {
+        Some(root) => root.join(given.trim()),
+        None => PathBuf::from(given.trim()),
+    };
+    let wrong = |message: String| vec![Problem::new("POLICY_TABLE", message)];
+    let format = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => Format::Json,
+        Some("toml") => Format::Toml,
+        _ => {
+            let start: String = given.chars().take(40).collect();
+            return Err(wrong(format!(
+                "{start:?} is neither a JSON object nor the path of a .json or .toml file"
+            )));
+        }
+    };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+    in_variable(read::table(&text, format))
+}
+
+/// A problem of the table as a whole has the variable for its place.
+fn in_variable(table: Result<Table, Vec<Problem>>) -> Result<Table, Vec<Problem>> {
+    table.map_err(|problems| {
+        let place = |problem: Problem| match problem.place.is_empty() {
+            true => Problem::new("POLICY_TABLE", problem.message),
+            false => problem,
+        };
+        problems.into_iter().map(place).collect()
+    })
+}

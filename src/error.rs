@@ -1,0 +1,55 @@
+//! What stops a start, and what makes an invocation fail.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Something wrong with the configuration or the policy table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Where: a variable (`MODE`), or a path in the table (`rules[2].studio`).
+    /// Empty for the table as a whole.
+    pub place: String,
+    /// What is wrong there, and what would be right.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub fn new(place: impl Into<String>, message: impl Into<String>) -> Problem {
+        Problem {
+            place: place.into(),
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place.as_str() {
+            "" => f.write_str(&self.message),
+            place => write!(f, "{place}: {}", self.message),
+        }
+    }
+}
+
+/// Why an invocation fails. Its variants are the `errorType`s that a caller
+/// and the function's error metric see.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something that may pass stood in the way, or time ran out: run it again.
+    #[error("{0}")]
+    Incomplete(String),
+}
+
+impl From<Error> for lambda_runtime::Diagnostic {
+    fn from(error: Error) -> Self {
+        let error_type = match &error {
+            Error::Incomplete(_) => "Incomplete",
+        };
+        lambda_runtime::Diagnostic {
+            error_type: error_type.to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What of a plan must wait: a flood of deletions for a person, and what a
+//! Studio has no room for. Pure; the time is a parameter.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use crate::identity::{Identity, IdentityType};
+use crate::plan::Change;
+use crate::policy::{Deletions, Studio};
+
+/// The deletions of late, by Studio id.
+///
+/// Kept for as long as the process lives. A deletion counts once, however
+/// often it had to be tried.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    deletions: BTreeMap<String, BTreeMap<Identity, i64>>,
+}
+
+impl Window {
+    /// Remembers a deletion, done or perhaps done, at a time in milliseconds.
+    pub fn record(&mut self, studio_id: &str, identity: Identity, now_ms: i64) {
+        self.deletions
+            .entry(studio_id.to_owned())
+            .or_default()
+            .insert(identity, now_ms);
+    }
+
+    /// Those that still count and are not among the ones about to be made.
+    fn others(&self, studio_id: &str, planned: &[&Change], since_ms: i64) -> usize {
+        let planned: BTreeSet<&Identity> = planned.iter().map(|change| &change.identity).collect();
+        let recorded = self.deletions.get(studio_id).into_iter().flatten();
+        recorded
+            .filter(|(identity, at)| **at > since_ms && !planned.contains(identity))
+            .count()
+    }
+}
+
+/// What the guard says to the deletions planned for one Studio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They may go.
+    Pass,
+    /// They wait for a person.
+    Hold,
+    /// It depends on how many mappings the table owns there.
+    Count,
+}
+
+/// Judges the deletions planned for one Studio: with those of the window, at
+/// most `max(floor, max_percent × owned)` may go; else none of this plan does.
+///
+/// `owned` is the number of the table's mappings in the Studio, if known. It is
+/// asked for only where the floor alone does not let them pass.
+pub fn judge(
+    deletions: &Deletions,
+    window: &Window,
+    studio_id: &str,
+    planned: &[&Change],
+    owned: Option<usize>,
+    now_ms: i64,
+) -> Verdict {
+    if planned.is_empty() {
+        return Verdict::Pass;
+    }
+    let since = now_ms - i64::from(deletions.window_minutes) * 60_000;
+    let all = planned.len() + window.others(studio_id, planned, since);
+    if all <= deletions.floor as usize {
+        return Verdict::Pass;
+    }
+    match owned {
+        None => Verdict::Count,
+        Some(owned) if all * 100 <= owned * deletions.max_percent as usize => Verdict::Pass,
+        Some(_) => Verdict::Hold,
+    }
+}
+
+/// The id of a set of deletions: the same for the same set, whatever its order,
+/// and for no other. None for no deletion.
+pub fn plan_id<'a>(held: impl IntoIterator<Item = (&'a Studio, &'a Change)>) -> Option<String> {
+    let rows: BTreeSet<String> = held
+        .into_iter()
+        .map(|(studio, change)| {
+            let Identity { kind, id } = &change.identity;
+            format!(
+                "{} {kind} {}\n",
+                studio.id,
+                id.as_str().to_ascii_lowercase()
+            )
+        })
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let mut hash = Sha256::new();
+    rows.iter().for_each(|row| hash.update(row));
+    Some(
+        hash.finalize()
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
+}
+
+/// How many identities of each kind a Studio has mapped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Users.
+    pub users: usize,
+    /// Groups.
+    pub groups: usize,
+    /// Those of both that are the table's.
+    pub owned: usize,
+}
+
+impl Occupancy {
+    /// How many of one kind.
+    pub fn of(&self, kind: IdentityType) -> usize {
+        match kind {
+            IdentityType::User => self.users,
+            IdentityType::Group => self.groups,
+        }
+    }
+}
+
+/// Splits creations into those the Studio has room for and those it has not.
+/// `creations` are in the order of their rules, then of their ids: so who comes
+/// first in the table comes first here. `leaving` are the deletions made before.
+pub fn fit<'a>(
+    studio: &Studio,
+    occupancy: &Occupancy,
+    leaving: &[&Change],
+    creations: impl IntoIterator<Item = &'a Change>,
+) -> (Vec<&'a Change>, Vec<&'a Change>) {
+    let room = |kind| {
+        let leaving = leaving
+            .iter()
+            .filter(|change| change.identity.kind == kind)
+            .count();
+        studio
+            .limit(kind)
+            .saturating_sub(occupancy.of(kind).saturating_sub(leaving))
+    };
+    let (mut users, mut groups) = (room(IdentityType::User), room(IdentityType::Group));
+    creations.into_iter().partition(|change| {
+        let room = match change.identity.kind {
+            IdentityType::User => &mut users,
+            IdentityType::Group => &mut groups,
+        };
+        let fits = *room > 0;
+        *room = room.saturating_sub(1);
+        fits
+    })
+}

@@ -1,0 +1,197 @@
+//! Who is mapped: users and groups of an identity store, and their ids.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The id of a user, a group or a membership: a UUID, often behind ten
+/// hexadecimal digits and a hyphen, in any case.
+///
+/// Kept as it was written, because that is what the services are asked with;
+/// compared without regard to case, because events and answers differ in it.
+#[derive(Clone, Debug)]
+pub struct Id(String);
+
+impl Id {
+    /// Reads an id out of an event, a table or a request. An ARN is as good as
+    /// an id: what stands after the last `/` counts.
+    pub fn parse(text: &str) -> Option<Id> {
+        let id = after_last_slash(text.trim());
+        let uuid = match id.split_once('-') {
+            Some((prefix, rest)) if prefix.len() == 10 && is_hex(prefix) => rest,
+            _ => id,
+        };
+        let parts: Vec<&str> = uuid.split('-').collect();
+        let lengths = [8, 4, 4, 4, 12];
+        let fits = parts.len() == lengths.len()
+            && parts
+                .iter()
+                .zip(lengths)
+                .all(|(part, length)| part.len() == length && is_hex(part));
+        fits.then(|| Id(id.to_owned()))
+    }
+
+    /// Takes an id from an answer of the service, whose own form is not ours to
+    /// judge. Only an empty one is no id.
+    pub fn from_service(text: &str) -> Option<Id> {
+        (!text.is_empty()).then(|| Id(text.to_owned()))
+    }
+
+    /// The id as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn folded(&self) -> impl Iterator<Item = u8> + '_ {
+        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
+    }
+}
+
+/// What stands after the last `/`, so that an ARN serves where an id does.
+pub fn after_last_slash(text: &str) -> &str {
+    text.rsplit('/').next().unwrap_or(text)
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+impl PartialEq for Id {
+    fn eq(&self, other: &Id) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for Id {}
+
+impl PartialOrd for Id {
+    fn partial_cmp(&self, other: &Id) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Id {
+    fn cmp(&self, other: &Id) -> Ordering {
+        self.folded().cmp(other.folded())
+    }
+}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded().for_each(|byte| state.write_u8(byte));
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// The two kinds of identity a session mapping can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum IdentityType {
+    /// A person.
+    User,
+    /// A group, whose members all get the mapping's session policy.
+    Group,
+}
+
+impl fmt::Display for IdentityType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            IdentityType::User => "USER",
+            IdentityType::Group => "GROUP",
+        })
+    }
+}
+
+/// A user or a group, as a session mapping names it.
+///
+/// A user and a group are separate identities even where one is in the other:
+/// AWS unites what both their mappings permit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// User or group.
+    pub kind: IdentityType,
+    /// The id in the identity store.
+    pub id: Id,
+}
+
+impl Identity {
+    /// The user with this id.
+    pub fn user(id: Id) -> Identity {
+        Identity {
+            kind: IdentityType::User,
+            id,
+        }
+    }
+
+    /// The group with this id.
+    pub fn group(id: Id) -> Identity {
+        Identity {
+            kind: IdentityType::Group,
+            id,
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: &str = "0a1b2c3d-1001-7001-8001-00000000a001";
+
+    #[test]
+    fn an_id_is_a_uuid_with_or_without_its_prefix_alone_or_in_an_arn() {
+        for text in [
+            UUID.to_owned(),
+            format!("906764c2ac-{UUID}"),
+            format!("arn:aws:identitystore:::user/{UUID}"),
+            format!(
+                "arn:aws:identitystore:::user/906764C2AC-{}",
+                UUID.to_uppercase()
+            ),
+        ] {
+            let id = Id::parse(&text).expect(&text);
+            assert!(text.ends_with(id.as_str()), "{text} was read as {id}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        for text in [
+            "",
+            "alice",
+            "HIDDEN_DUE_TO_SECURITY_REASONS",
+            "d-1234567890",
+            "0a1b2c3d-1001-7001-8001-00000000a00g",
+            "90676-0a1b2c3d-1001-7001-8001-00000000a001",
+            "arn:aws:identitystore:::user/",
+        ] {
+            assert_eq!(Id::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_are_equal_in_any_case() {
+        let (lower, upper) = (Id::parse(UUID), Id::parse(&UUID.to_uppercase()));
+        assert_eq!(lower, upper);
+        assert_ne!(lower, Id::parse("0a1b2c3d-1001-7001-8001-00000000a002"));
+    }
+}

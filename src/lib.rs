@@ -1,0 +1,67 @@
+//! emr-studio-sync keeps the session mappings of EMR Studios in step with IAM
+//! Identity Center, by a policy table.
+//!
+//! # The one idea
+//!
+//! An event says where to look, never what to do. For whatever it points at, the
+//! truth is read on both sides, the difference computed, and applied. So events
+//! that are lost, late, repeated, out of order or redacted change nothing but
+//! the delay, and the scheduled full pass is the same code with a wider scope.
+//!
+//! ```text
+//! payload ─ trigger ─▶ Scope ─ observe ─▶ (Directory, Mappings) ─ plan ─▶ Plan ─ guard ─▶ Plan + Held ─ apply ─▶ Report
+//!           event              directory, studio                  plan         guard           studio
+//! ```
+//!
+//! # The way through
+//!
+//! Pure: plain functions of plain values, with no AWS in them, nothing that
+//! waits, and no clock of their own.
+//!
+//! * [`identity`]: who is mapped, and ids.
+//! * [`policy`]: the table, as people write it and as it is used;
+//!   [`policy::fit`], which rule fits whom.
+//! * [`event`]: from a payload to a [`Scope`](event::Scope).
+//! * [`plan`]: wanted × actual → changes. The heart.
+//! * [`guard`]: what of a plan must wait.
+//!
+//! The edges:
+//!
+//! * [`directory`]: reads of the identity store, and the only file that names
+//!   its client.
+//! * [`studio`]: reads and writes of mappings, and the only file that names
+//!   EMR's client.
+//! * [`aws`]: what the two have in common: timeouts, retries, answers that are
+//!   checked before anybody believes them, and errors.
+//! * [`pace`]: how fast the services are called.
+//!
+//! And what ties them together:
+//!
+//! * [`config`]: the environment.
+//! * [`sync`]: one pass, observe → plan → guard → apply.
+//! * [`handler`]: one invocation, payload in, answer out.
+//! * [`report`], [`telemetry`], [`error`]: what is said of it.
+//!
+//! With the feature `cli` there are also `emulator`, an embedded AWS that tests
+//! and simulations run against, and `cli`, the operator's tool. Neither is in
+//! the function.
+
+pub mod aws;
+#[cfg(feature = "cli")]
+pub mod cli;
+pub mod config;
+pub mod directory;
+#[cfg(feature = "cli")]
+pub mod emulator;
+pub mod error;
+pub mod event;
+pub mod guard;
+pub mod handler;
+pub mod identity;
+pub mod pace;
+pub mod plan;
+pub mod policy;
+pub mod report;
+pub mod studio;
+pub mod sync;
+pub mod telemetry;

@@ -1,0 +1,281 @@
+//! What has to change in a Studio for its mappings to be those the table says:
+//! wanted × actual → changes. Pure, and the heart of it all.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::identity::{Id, Identity};
+use crate::policy::Table;
+use crate::policy::fit::{Directory, Doubt, Reach, Wanted};
+
+/// A mapping that a Studio has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The ARN of its session policy.
+    pub session_policy: String,
+    /// The name it was made under, where the service gave one.
+    pub name: Option<String>,
+}
+
+/// The mappings of a Studio, or those of them that a pass looks at.
+pub type Mappings = BTreeMap<Identity, Mapping>;
+
+/// What was read of a Studio.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Actual {
+    /// Its mappings, as far as the reach of the pass.
+    pub mappings: Mappings,
+    /// What could not be read.
+    pub doubts: Vec<Doubt>,
+}
+
+/// What is done to a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It is there and should not be.
+    Delete,
+    /// It has another session policy than it should.
+    Update,
+    /// It is not there and should be.
+    Create,
+}
+
+impl Action {
+    /// The sign it has where people read it.
+    pub fn sign(self) -> char {
+        match self {
+            Action::Create => '+',
+            Action::Update => '~',
+            Action::Delete => '-',
+        }
+    }
+}
+
+/// One change of one mapping.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What is done.
+    pub action: Action,
+    /// To whose mapping.
+    #[serde(flatten, with = "flat_identity")]
+    pub identity: Identity,
+    /// The session policy it will have; none after a deletion.
+    pub session_policy: Option<String>,
+    /// The session policy it has; none before a creation.
+    pub previous_policy: Option<String>,
+    /// The rule that wants it so; none for a deletion, which no rule wants.
+    pub rule: Option<usize>,
+    /// The group by which the rule fits, for the members of groups.
+    pub via_group: Option<Id>,
+    /// The identity's name, where it is known. People's names are in no report.
+    #[serde(skip)]
+    pub name: Option<String>,
+}
+
+/// Why a mapping that differs from what the table says is left as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftAlone {
+    /// Its session policy is none of the table's: it is somebody's own.
+    NotOurs,
+    /// The table protects it.
+    Protected,
+}
+
+/// What has to change in one Studio.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StudioPlan {
+    /// Index into [`Table::studios`].
+    pub studio: usize,
+    /// The changes: deletions first, since they make room, then updates, then
+    /// creations by rule; each by identity.
+    pub changes: Vec<Change>,
+    /// How many mappings are as they should be.
+    pub unchanged: usize,
+    /// What would change, but differs for a reason.
+    pub left_alone: Vec<(Identity, LeftAlone)>,
+    /// Deletions and updates that lack proof, and are not made.
+    pub withheld: Vec<Change>,
+    /// What of the proof is missing.
+    pub doubts: Vec<Doubt>,
+}
+
+impl StudioPlan {
+    /// Whether it takes something away, or changes what someone has.
+    pub fn needs_proof(&self) -> bool {
+        self.changes
+            .iter()
+            .any(|change| change.action != Action::Create)
+    }
+
+    /// Its changes of one kind.
+    pub fn of(&self, action: Action) -> impl Iterator<Item = &Change> {
+        self.changes
+            .iter()
+            .filter(move |change| change.action == action)
+    }
+}
+
+/// Plans one Studio: what the rules want of the identities within reach,
+/// against the mappings they have.
+pub fn plan(
+    table: &Table,
+    studio: usize,
+    directory: &Directory,
+    reach: &Reach,
+    actual: &Actual,
+) -> StudioPlan {
+    let wanted = table.wanted(studio, directory, reach);
+    let mut doubts = table.doubts(studio, directory, reach);
+    doubts.extend(actual.doubts.iter().cloned());
+    let actual = &actual.mappings;
+    let mut plan = StudioPlan {
+        studio,
+        ..StudioPlan::default()
+    };
+
+    let within = actual.keys().filter(|identity| reach.covers(identity));
+    let identities: BTreeSet<&Identity> = wanted.keys().chain(within).collect();
+    for identity in identities {
+        let (wanted, actual) = (wanted.get(identity), actual.get(identity));
+        let Some(mut change) = change(identity, wanted, actual) else {
+            plan.unchanged += 1;
+            continue;
+        };
+        let name = actual.and_then(|mapping| mapping.name.clone());
+        change.name = name.or_else(|| directory.names.get(identity).cloned());
+        let Some(mapping) = actual else {
+            plan.changes.push(change);
+            continue;
+        };
+        if !table.owns(studio, &mapping.session_policy) {
+            // Somebody's own mapping that no rule wants is nobody's business.
+            if wanted.is_some() {
+                plan.left_alone.push((identity.clone(), LeftAlone::NotOurs));
+            }
+        } else if table.protects(identity, mapping.name.as_deref(), directory) {
+            plan.left_alone
+                .push((identity.clone(), LeftAlone::Protected));
+        } else if doubts.is_empty() {
+            plan.changes.push(change);
+        } else {
+            plan.withheld.push(change);
+        }
+    }
+    plan.doubts = doubts;
+    plan.changes.sort_by(|a, b| {
+        let key = |change: &Change| match change.action {
+            Action::Create => (change.action, change.rule),
+            Action::Delete | Action::Update => (change.action, None),
+        };
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.identity.cmp(&b.identity))
+    });
+    plan
+}
+
+/// The one change that leads from the actual mapping to the wanted one. None:
+/// they agree.
+fn change(
+    identity: &Identity,
+    wanted: Option<&Wanted>,
+    actual: Option<&Mapping>,
+) -> Option<Change> {
+    let action = match (wanted, actual) {
+        (None, None) => return None,
+        (Some(wanted), Some(actual)) if wanted.session_policy == actual.session_policy => {
+            return None;
+        }
+        (Some(_), None) => Action::Create,
+        (Some(_), Some(_)) => Action::Update,
+        (None, Some(_)) => Action::Delete,
+    };
+    Some(Change {
+        action,
+        identity: identity.clone(),
+        session_policy: wanted.map(|wanted| wanted.session_policy.clone()),
+        previous_policy: actual.map(|actual| actual.session_policy.clone()),
+        rule: wanted.map(|wanted| wanted.rule),
+        via_group: wanted.and_then(|wanted| wanted.via_group.clone()),
+        name: None,
+    })
+}
+
+/// The mappings after some changes were made: what [`plan`] then finds agrees.
+pub fn apply(mappings: &mut Mappings, changes: &[Change]) {
+    for change in changes {
+        match &change.session_policy {
+            None => {
+                mappings.remove(&change.identity);
+            }
+            Some(session_policy) => {
+                let name = mappings
+                    .remove(&change.identity)
+                    .and_then(|mapping| mapping.name);
+                let mapping = Mapping {
+                    session_policy: session_policy.clone(),
+                    name,
+                };
+                mappings.insert(change.identity.clone(), mapping);
+            }
+        }
+    }
+}
+
+/// `+ USER 0a1b…  arn:…  (rules[0], through group 1b2c…)`
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}  ", self.action.sign(), self.identity)?;
+        match (&self.previous_policy, &self.session_policy) {
+            (Some(previous), Some(policy)) => write!(f, "{previous} -> {policy}")?,
+            (policy, None) | (None, policy) => f.write_str(policy.as_deref().unwrap_or("?"))?,
+        }
+        match (self.rule, &self.via_group) {
+            (None, _) => f.write_str("  (no rule wants it)"),
+            (Some(rule), None) => write!(f, "  (rules[{rule}])"),
+            (Some(rule), Some(group)) => write!(f, "  (rules[{rule}], through group {group})"),
+        }
+    }
+}
+
+impl fmt::Display for StudioPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for change in &self.changes {
+            writeln!(f, "{change}")?;
+        }
+        for doubt in &self.doubts {
+            writeln!(f, "? {doubt}")?;
+        }
+        for change in &self.withheld {
+            writeln!(f, "? withheld: {change}")?;
+        }
+        for (identity, reason) in &self.left_alone {
+            let reason = match reason {
+                LeftAlone::NotOurs => "its session policy is none of the table's",
+                LeftAlone::Protected => "protected",
+            };
+            writeln!(f, "= {identity}  ({reason})")?;
+        }
+        Ok(())
+    }
+}
+
+/// `identity_type` and `identity_id`, side by side with a change's other fields.
+mod flat_identity {
+    use serde::ser::{SerializeMap, Serializer};
+
+    use crate::identity::Identity;
+
+    pub(super) fn serialize<S: Serializer>(
+        identity: &Identity,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("identity_type", &identity.kind)?;
+        map.serialize_entry("identity_id", &identity.id)?;
+        map.end()
+    }
+}

@@ -1,0 +1,260 @@
+//! The policy table: who should be mapped to which Studio, with which session
+//! policy. Plain functions of plain values.
+//!
+//! A table is written by people ([`document`]), checked as a whole ([`read`]),
+//! and then only this form of it is used: aliases resolved, defaults filled in.
+
+pub mod document;
+pub mod fit;
+mod json;
+pub mod read;
+pub(crate) mod resolve;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+pub use document::{Assign, Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace};
+
+use crate::identity::{Id, IdentityType};
+
+/// A checked policy table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The Studios, those of `studios` first, in the order of their aliases,
+    /// then those that only a rule names by id.
+    pub studios: Vec<Studio>,
+    /// The rules, in the order that decides.
+    pub rules: Vec<Rule>,
+    /// Identities whose mappings are never changed and never deleted.
+    pub protect: Vec<Protected>,
+    /// How many deletions may happen before a person is asked.
+    pub deletions: Deletions,
+    /// How fast the services may be called.
+    pub pace: Pace,
+    /// What a rule means whose group is not there.
+    pub on_missing_group: OnMissingGroup,
+    /// Whether a disabled user keeps the mappings that the rules give.
+    pub on_disabled_user: OnDisabledUser,
+    /// Which mappings are the table's to change.
+    pub ownership: Ownership,
+}
+
+/// A Studio, and all that the table says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Studio {
+    /// What the table calls it; its id where only a rule names it.
+    pub alias: String,
+    /// `es-…`
+    pub id: String,
+    /// The Region it is in, if not the function's.
+    pub region: Option<String>,
+    /// The role to assume for it, if it is in another account.
+    pub role_arn: Option<String>,
+    /// The external id that role asks for.
+    pub external_id: Option<String>,
+    /// How many users can be mapped.
+    pub user_limit: usize,
+    /// How many groups can be mapped.
+    pub group_limit: usize,
+    /// The session policies that mark a mapping as the table's: those that its
+    /// rules give, and its retired ones.
+    pub session_policies: BTreeSet<String>,
+}
+
+impl Studio {
+    /// How many identities of this kind can be mapped.
+    pub fn limit(&self, kind: IdentityType) -> usize {
+        match kind {
+            IdentityType::User => self.user_limit,
+            IdentityType::Group => self.group_limit,
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Whom it is about.
+    pub select: Selector,
+    /// Whether a selected group itself is mapped, or each of its members. A
+    /// user is always mapped as such.
+    pub assign: Assign,
+    /// Index into [`Table::studios`].
+    pub studio: usize,
+    /// The ARN of the session policy it gives.
+    pub session_policy: String,
+}
+
+/// An entry of `protect`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Protected {
+    /// Whom it is about.
+    pub select: Selector,
+    /// Of a selected group, whether only the group's own mapping is protected,
+    /// or only its members'. Both, unless the entry says.
+    pub assign: Option<Assign>,
+}
+
+/// How a rule or an entry of `protect` says whom it means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Selector {
+    /// Groups by display name.
+    Group(Pattern),
+    /// A group by id.
+    GroupId(Id),
+    /// A user by user name, exactly.
+    User(String),
+    /// A user by id.
+    UserId(Id),
+}
+
+impl Selector {
+    /// The kind of identity it selects.
+    pub fn kind(&self) -> IdentityType {
+        match self {
+            Selector::Group(_) | Selector::GroupId(_) => IdentityType::Group,
+            Selector::User(_) | Selector::UserId(_) => IdentityType::User,
+        }
+    }
+
+    /// Whether it names one group: one that has to be there. A pattern that
+    /// matches nothing is simply empty.
+    pub fn names_one_group(&self) -> bool {
+        match self {
+            Selector::Group(pattern) => pattern.exact().is_some(),
+            Selector::GroupId(_) => true,
+            Selector::User(_) | Selector::UserId(_) => false,
+        }
+    }
+
+    /// Whether it selects the name under which a mapping was made.
+    fn names(&self, kind: IdentityType, name: &str) -> bool {
+        match self {
+            Selector::Group(pattern) => kind == IdentityType::Group && pattern.matches(name),
+            Selector::User(user) => kind == IdentityType::User && user == name,
+            Selector::GroupId(_) | Selector::UserId(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Selector::Group(pattern) => write!(f, "group \"{}\"", pattern.0),
+            Selector::GroupId(id) => write!(f, "group_id {id}"),
+            Selector::User(name) => write!(f, "user \"{name}\""),
+            Selector::UserId(id) => write!(f, "user_id {id}"),
+        }
+    }
+}
+
+/// A group's display name, in which `*` stands for any run of characters and
+/// everything else for itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// The pattern as the table writes it.
+    pub fn new(text: impl Into<String>) -> Pattern {
+        Pattern(text.into())
+    }
+
+    /// The name, where the pattern is one.
+    pub fn exact(&self) -> Option<&str> {
+        (!self.0.contains('*')).then_some(self.0.as_str())
+    }
+
+    /// Whether a display name fits.
+    pub fn matches(&self, name: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = name.strip_prefix(first) else {
+            return false;
+        };
+        let Some(last) = parts.next_back() else {
+            return rest.is_empty();
+        };
+        for part in parts {
+            match rest.find(part) {
+                Some(at) => rest = &rest[at + part.len()..],
+                None => return false,
+            }
+        }
+        rest.len() >= last.len() && rest.ends_with(last)
+    }
+}
+
+impl Table {
+    /// The rules of one Studio, with their place in the table.
+    pub fn rules_of(&self, studio: usize) -> impl Iterator<Item = (usize, &Rule)> {
+        self.rules
+            .iter()
+            .enumerate()
+            .filter(move |(_, rule)| rule.studio == studio)
+    }
+
+    /// Whether a mapping of this Studio with this session policy is the table's.
+    ///
+    /// A mapping has no tags and no owner: its session policy is the only mark
+    /// it bears.
+    pub fn owns(&self, studio: usize, session_policy: &str) -> bool {
+        match self.ownership {
+            Ownership::Studio => true,
+            Ownership::SessionPolicy => self.studios[studio]
+                .session_policies
+                .contains(session_policy),
+        }
+    }
+
+    /// Every selector of the table, once.
+    pub fn selectors(&self) -> BTreeSet<&Selector> {
+        let of_rules = self.rules.iter().map(|rule| &rule.select);
+        of_rules
+            .chain(self.protect.iter().map(|entry| &entry.select))
+            .collect()
+    }
+
+    /// Whether an entry of `protect` means this identity, going by the name
+    /// under which its mapping was made. This is all there is to go by once the
+    /// identity itself is gone.
+    pub fn protects_name(&self, kind: IdentityType, name: &str) -> bool {
+        self.protect
+            .iter()
+            .any(|entry| entry.select.names(kind, name) && entry.assign != Some(Assign::Members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_is_any_run_of_characters_and_everything_else_is_literal() {
+        for (pattern, name, fits) in [
+            ("data-*", "data-engineers", true),
+            ("data-*", "data-", true),
+            ("data-*", "Data-engineers", false),
+            ("data-*", "my-data-engineers", false),
+            ("*", "", true),
+            ("*-eng-*", "eu-eng-1", true),
+            ("*-eng-*", "eu-eng", false),
+            ("a*a", "a", false),
+            ("a*a", "aa", true),
+            ("a*b*b", "ab", false),
+            ("a*b*b", "abxb", true),
+            ("a**b", "ab", true),
+            ("a.c", "abc", false),
+            ("[a]?", "[a]?", true),
+            ("größe*", "größen", true),
+            ("exact", "exact", true),
+            ("exact", "exactly", false),
+            ("", "", true),
+        ] {
+            assert_eq!(
+                Pattern::new(pattern).matches(name),
+                fits,
+                "{pattern:?} and {name:?}"
+            );
+        }
+    }
+}

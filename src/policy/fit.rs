@@ -1,0 +1,398 @@
+//! Which rule fits whom: the table applied to what was read of the directory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::{Assign, OnDisabledUser, OnMissingGroup, Selector, Table};
+use crate::identity::{Id, Identity, IdentityType};
+
+/// What was read of the identity store, as far as somebody asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Directory {
+    /// The users or groups that each selector stands for. A pattern that
+    /// matches nothing is an empty answer; only what is named can be gone.
+    pub selected: BTreeMap<Selector, Answer<BTreeSet<Id>>>,
+    /// All members, by group.
+    pub members: BTreeMap<Id, Answer<BTreeSet<Id>>>,
+    /// By user, which of the selected groups hold them.
+    pub groups_of: BTreeMap<Id, Answer<BTreeSet<Id>>>,
+    /// The groups that were looked up by id, with their display names.
+    pub groups: BTreeMap<Id, Answer<Option<String>>>,
+    /// Whether a user is enabled.
+    pub enabled: BTreeMap<Id, Answer<bool>>,
+    /// Names, where an answer happened to bring them.
+    pub names: BTreeMap<Identity, String>,
+}
+
+/// An answer of the identity store. Not having one is never taken for "no".
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer<T> {
+    /// It is so.
+    Is(T),
+    /// There is no such user or group.
+    Gone,
+    /// It could not be read, or not to the end.
+    Unread,
+}
+
+impl<T> Answer<T> {
+    /// What was answered.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Answer::Is(value) => Some(value),
+            Answer::Gone | Answer::Unread => None,
+        }
+    }
+
+    /// The same answer about something else.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Answer<U> {
+        match self {
+            Answer::Is(value) => Answer::Is(f(value)),
+            Answer::Gone => Answer::Gone,
+            Answer::Unread => Answer::Unread,
+        }
+    }
+
+    /// Whether there is such a user or group, if that was read.
+    pub fn is_there(&self) -> Option<bool> {
+        match self {
+            Answer::Is(_) => Some(true),
+            Answer::Gone => Some(false),
+            Answer::Unread => None,
+        }
+    }
+}
+
+/// Which identities of a Studio a pass looks at.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reach {
+    /// All that are mapped or should be.
+    All,
+    /// Only these.
+    Only(BTreeSet<Identity>),
+}
+
+impl Reach {
+    /// Whether it covers this identity.
+    pub fn covers(&self, identity: &Identity) -> bool {
+        match self {
+            Reach::All => true,
+            Reach::Only(identities) => identities.contains(identity),
+        }
+    }
+
+    /// The users it is limited to, if it is.
+    pub fn users(&self) -> Option<impl Iterator<Item = &Id>> {
+        match self {
+            Reach::All => None,
+            Reach::Only(identities) => Some(
+                identities
+                    .iter()
+                    .filter(|identity| identity.kind == IdentityType::User)
+                    .map(|identity| &identity.id),
+            ),
+        }
+    }
+}
+
+/// That a rule fits an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// The rule's place in the table.
+    pub rule: usize,
+    /// The identity.
+    pub identity: Identity,
+    /// The group that brought it in, for the members of groups.
+    pub via_group: Option<Id>,
+}
+
+/// The mapping an identity should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The ARN of its session policy.
+    pub session_policy: String,
+    /// The rule that says so.
+    pub rule: usize,
+    /// The group that brought it in, for the members of groups.
+    pub via_group: Option<Id>,
+}
+
+/// Why nothing of a Studio may be deleted or changed in this pass.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// A rule, or an entry of `protect`, names a group that is not there.
+    MissingGroup {
+        /// Its place in the table, `rules[0]`.
+        place: String,
+        /// What it says.
+        selector: Selector,
+    },
+    /// Something it rests on could not be read.
+    Unread {
+        /// What, in words.
+        what: String,
+    },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Doubt::MissingGroup { place, selector } => {
+                write!(
+                    f,
+                    "{place}: {selector} is not there (renamed, deleted or misspelt)"
+                )
+            }
+            Doubt::Unread { what } => write!(f, "{what} could not be read"),
+        }
+    }
+}
+
+impl Table {
+    /// Every fit of a rule of this Studio, in the order of the rules; of the
+    /// groups that bring one user in by one rule, the one with the least id.
+    pub fn fits(&self, studio: usize, directory: &Directory, reach: &Reach) -> Vec<Fit> {
+        let mut fits = Vec::new();
+        for (rule, row) in self.rules_of(studio) {
+            let mut found: BTreeMap<Identity, Option<Id>> = BTreeMap::new();
+            let selected = directory.selected.get(&row.select).and_then(Answer::known);
+            for id in selected.into_iter().flatten() {
+                match (row.select.kind(), row.assign) {
+                    (IdentityType::User, _) => {
+                        found.insert(Identity::user(id.clone()), None);
+                    }
+                    (IdentityType::Group, Assign::Group) => {
+                        found.insert(Identity::group(id.clone()), None);
+                    }
+                    (IdentityType::Group, Assign::Members) => {
+                        for user in directory.members_within(id, reach) {
+                            found
+                                .entry(Identity::user(user))
+                                .or_insert(Some(id.clone()));
+                        }
+                    }
+                }
+            }
+            found.retain(|identity, _| reach.covers(identity));
+            fits.extend(found.into_iter().map(|(identity, via_group)| Fit {
+                rule,
+                identity,
+                via_group,
+            }));
+        }
+        fits
+    }
+
+    /// The mappings this Studio should have: for each identity, what the first
+    /// rule that fits it gives.
+    pub fn wanted(
+        &self,
+        studio: usize,
+        directory: &Directory,
+        reach: &Reach,
+    ) -> BTreeMap<Identity, Wanted> {
+        let mut wanted = BTreeMap::new();
+        for Fit {
+            rule,
+            identity,
+            via_group,
+        } in self.fits(studio, directory, reach)
+        {
+            if self.applies_to(&identity, directory) {
+                let session_policy = self.rules[rule].session_policy.clone();
+                wanted.entry(identity).or_insert(Wanted {
+                    session_policy,
+                    rule,
+                    via_group,
+                });
+            }
+        }
+        wanted
+    }
+
+    /// Whether rules apply to an identity that they fit: not to users who are
+    /// gone, nor, if the table says so, to disabled ones.
+    fn applies_to(&self, identity: &Identity, directory: &Directory) -> bool {
+        if identity.kind == IdentityType::Group {
+            return true;
+        }
+        let gone = directory.groups_of.get(&identity.id) == Some(&Answer::Gone)
+            || directory.enabled.get(&identity.id) == Some(&Answer::Gone);
+        let enabled = match self.on_disabled_user {
+            OnDisabledUser::Keep => true,
+            OnDisabledUser::Remove => {
+                directory.enabled.get(&identity.id) == Some(&Answer::Is(true))
+            }
+        };
+        enabled && !gone
+    }
+
+    /// Whether an identity's mapping may never be changed or deleted. `name` is
+    /// the one the mapping was made under, if known.
+    pub fn protects(&self, identity: &Identity, name: Option<&str>, directory: &Directory) -> bool {
+        if name.is_some_and(|name| self.protects_name(identity.kind, name)) {
+            return true;
+        }
+        self.protect.iter().any(|entry| {
+            let Some(ids) = directory
+                .selected
+                .get(&entry.select)
+                .and_then(Answer::known)
+            else {
+                return false;
+            };
+            let itself = entry.select.kind() == identity.kind
+                && entry.assign != Some(Assign::Members)
+                && ids.contains(&identity.id);
+            let as_member = entry.select.kind() == IdentityType::Group
+                && identity.kind == IdentityType::User
+                && entry.assign != Some(Assign::Group)
+                && ids
+                    .iter()
+                    .any(|group| directory.holds(group, &identity.id) == Some(true));
+            itself || as_member
+        })
+    }
+
+    /// What of the reading is missing for a deletion, or a change of policy, in
+    /// this Studio. None: it is proven.
+    pub fn doubts(&self, studio: usize, directory: &Directory, reach: &Reach) -> Vec<Doubt> {
+        let mut doubts = BTreeSet::new();
+        for (index, rule) in self.rules_of(studio) {
+            let place = format!("rules[{index}]");
+            let members = rule.assign == Assign::Members;
+            self.doubt_selector(&rule.select, members, &place, directory, reach, &mut doubts);
+        }
+        for (index, entry) in self.protect.iter().enumerate() {
+            let place = format!("protect[{index}]");
+            let members = entry.assign != Some(Assign::Group);
+            self.doubt_selector(
+                &entry.select,
+                members,
+                &place,
+                directory,
+                reach,
+                &mut doubts,
+            );
+        }
+        if self.on_disabled_user == OnDisabledUser::Remove {
+            for fit in self.fits(studio, directory, reach) {
+                let user = &fit.identity;
+                let unread = matches!(directory.enabled.get(&user.id), None | Some(Answer::Unread));
+                if user.kind == IdentityType::User && unread {
+                    doubts.insert(Doubt::Unread {
+                        what: format!("the status of {user}"),
+                    });
+                }
+            }
+        }
+        doubts.into_iter().collect()
+    }
+
+    fn doubt_selector(
+        &self,
+        selector: &Selector,
+        members: bool,
+        place: &str,
+        directory: &Directory,
+        reach: &Reach,
+        doubts: &mut BTreeSet<Doubt>,
+    ) {
+        let unread = |what: String| Doubt::Unread { what };
+        let groups = match directory.selected.get(selector) {
+            None | Some(Answer::Unread) => {
+                doubts.insert(unread(format!("{place}: {selector}")));
+                return;
+            }
+            Some(Answer::Gone) => {
+                let held = self.on_missing_group == OnMissingGroup::Hold;
+                if held && selector.names_one_group() {
+                    let selector = selector.clone();
+                    doubts.insert(Doubt::MissingGroup {
+                        place: place.to_owned(),
+                        selector,
+                    });
+                }
+                return;
+            }
+            Some(Answer::Is(ids)) => ids,
+        };
+        if selector.kind() == IdentityType::User || !members || groups.is_empty() {
+            return;
+        }
+        match reach.users() {
+            None => {
+                for group in groups {
+                    if !matches!(directory.members.get(group), Some(Answer::Is(_))) {
+                        doubts.insert(unread(format!("the list of members of GROUP {group}")));
+                    }
+                }
+            }
+            Some(users) => {
+                for user in users {
+                    if matches!(directory.groups_of.get(user), None | Some(Answer::Unread)) {
+                        doubts.insert(unread(format!("the groups of USER {user}")));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Directory {
+    /// Whether a selector stands for this user or group.
+    pub fn selects(&self, identity: &Identity) -> bool {
+        self.selected.iter().any(|(selector, answer)| {
+            selector.kind() == identity.kind
+                && answer.known().is_some_and(|ids| ids.contains(&identity.id))
+        })
+    }
+
+    /// Whether an identity is there, as far as anything that was read tells.
+    pub fn exists(&self, identity: &Identity) -> Option<bool> {
+        let id = &identity.id;
+        let (looked_up, seen) = match identity.kind {
+            IdentityType::Group => (self.groups.get(id).map(Answer::is_there), false),
+            IdentityType::User => (
+                self.groups_of.get(id).map(Answer::is_there),
+                self.members
+                    .values()
+                    .filter_map(Answer::known)
+                    .any(|users| users.contains(id)),
+            ),
+        };
+        let described = self.enabled.get(id).map(Answer::is_there);
+        match looked_up.flatten().or(described.flatten()) {
+            Some(there) => Some(there),
+            None => (seen || self.selects(identity)).then_some(true),
+        }
+    }
+
+    /// Whether a group holds a user, if that was read.
+    pub fn holds(&self, group: &Id, user: &Id) -> Option<bool> {
+        let by_user = self.groups_of.get(user).and_then(Answer::known);
+        let by_group = self.members.get(group).and_then(Answer::known);
+        match (by_group, by_user) {
+            (Some(members), _) => Some(members.contains(user)),
+            (None, Some(groups)) => Some(groups.contains(group)),
+            (None, None) => None,
+        }
+    }
+
+    /// The members of a group that a reach covers.
+    fn members_within(&self, group: &Id, reach: &Reach) -> Vec<Id> {
+        match reach.users() {
+            None => {
+                let members = self.members.get(group).and_then(Answer::known);
+                members.into_iter().flatten().cloned().collect()
+            }
+            Some(users) => users
+                .filter(|user| {
+                    let groups = self.groups_of.get(user).and_then(Answer::known);
+                    groups.is_some_and(|groups| groups.contains(group))
+                })
+                .cloned()
+                .collect(),
+        }
+    }
+}

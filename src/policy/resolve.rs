@@ -1,0 +1,380 @@
+//! From a table as it is written to one that can be used: every alias leads
+//! somewhere, every id and ARN has the form of one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::document::{self, Assign, Document, Limits};
+use super::{Pattern, Protected, Rule, Selector, Studio, Table};
+use crate::error::Problem;
+use crate::identity::Id;
+
+/// Resolves what it can and adds a problem for everything else.
+pub(super) fn resolve(document: &Document, problems: &mut Vec<Problem>) -> Table {
+    let mut names = Names {
+        document,
+        studios: Vec::new(),
+        problems,
+    };
+    names.check_studios();
+    names.check_session_policies();
+    let rules: Vec<Rule> = document
+        .rules
+        .iter()
+        .enumerate()
+        .filter_map(|(index, rule)| names.rule(rule, &format!("rules[{index}]")))
+        .collect();
+    let protect = document
+        .protect
+        .iter()
+        .enumerate()
+        .filter_map(|(index, entry)| names.protected(entry, &format!("protect[{index}]")))
+        .collect();
+    let mut studios = names.studios;
+    for rule in &rules {
+        studios[rule.studio]
+            .session_policies
+            .insert(rule.session_policy.clone());
+    }
+    Table {
+        studios,
+        rules,
+        protect,
+        deletions: document.deletions,
+        pace: document.pace,
+        on_missing_group: document.on_missing_group,
+        on_disabled_user: document.on_disabled_user,
+        ownership: document.ownership,
+    }
+}
+
+struct Names<'a> {
+    document: &'a Document,
+    studios: Vec<Studio>,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Names<'_> {
+    fn problem(&mut self, place: impl Into<String>, message: impl Into<String>) {
+        self.problems.push(Problem::new(place, message));
+    }
+
+    fn check_studios(&mut self) {
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        for (alias, studio) in &self.document.studios {
+            let place = format!("studios.{alias}");
+            if self.has_problem(&place) || self.is_absent(&studio.id, &place, "id") {
+                // That has its problem already.
+            } else if !is_studio_id(&studio.id) {
+                let message = format!(
+                    "{:?} is not the id of a Studio; one looks like {STUDIO}",
+                    studio.id
+                );
+                self.problem(format!("{place}.id"), message);
+            } else if let Some(other) = seen.insert(&studio.id, alias) {
+                let message = format!(
+                    "{} is called {other:?} already; keep one of the two",
+                    studio.id
+                );
+                self.problem(format!("{place}.id"), message);
+            }
+            if let Some(role) = studio
+                .role_arn
+                .as_deref()
+                .filter(|role| !is_iam_arn(role, "role/"))
+            {
+                let message = format!("{role:?} is not the ARN of a role");
+                self.problem(format!("{place}.role_arn"), message);
+            }
+            if studio.external_id.is_some() && studio.role_arn.is_none() {
+                self.problem(
+                    format!("{place}.external_id"),
+                    "is only used with a role_arn",
+                );
+            }
+            if let Some(region) = studio.region.as_deref().filter(|region| !is_region(region)) {
+                self.problem(
+                    format!("{place}.region"),
+                    format!("{region:?} is not a Region"),
+                );
+            }
+            let mut session_policies = BTreeSet::new();
+            for (index, policy) in studio.retired_policies.iter().enumerate() {
+                let place = format!("{place}.retired_policies[{index}]");
+                session_policies.extend(self.session_policy(policy, &place));
+            }
+            self.studios.push(Studio {
+                alias: alias.clone(),
+                id: studio.id.clone(),
+                region: studio.region.clone(),
+                role_arn: studio.role_arn.clone(),
+                external_id: studio.external_id.clone(),
+                user_limit: studio.limits.users as usize,
+                group_limit: studio.limits.groups as usize,
+                session_policies,
+            });
+        }
+    }
+
+    fn check_session_policies(&mut self) {
+        for (alias, arn) in &self.document.session_policies {
+            let place = format!("session_policies.{alias}");
+            if !is_iam_arn(arn, "policy/") && !self.has_problem(&place) {
+                let message =
+                    format!("{arn:?} is not the ARN of an IAM policy; one looks like {POLICY}");
+                self.problem(place, message);
+            }
+        }
+    }
+
+    fn rule(&mut self, rule: &document::Rule, place: &str) -> Option<Rule> {
+        if self.has_problem(place) {
+            return None; // it is no object
+        }
+        let selector = self.selector(
+            [&rule.group, &rule.group_id, &rule.user, &rule.user_id],
+            place,
+        );
+        let studio = if self.is_absent(&rule.studio, place, "studio") {
+            None
+        } else {
+            self.studio(&rule.studio, &format!("{place}.studio"))
+        };
+        let policy = if self.is_absent(&rule.session_policy, place, "session_policy") {
+            None
+        } else {
+            self.session_policy(&rule.session_policy, &format!("{place}.session_policy"))
+        };
+        let of_group = rule.group.is_some() || rule.group_id.is_some();
+        let of_user = rule.user.is_some() || rule.user_id.is_some();
+        let assign = match rule.assign {
+            None if of_group && !self.has_reported(place, "assign") => {
+                let message = "a group rule needs it: \"group\" maps the group itself, \
+                               \"members\" maps each member as a user";
+                self.problem(format!("{place}.assign"), message);
+                None
+            }
+            Some(_) if of_user && !of_group => {
+                self.problem(
+                    format!("{place}.assign"),
+                    "only group rules take it; leave it out",
+                );
+                None
+            }
+            assign => Some(assign.unwrap_or(Assign::Members)),
+        };
+        Some(Rule {
+            select: selector?,
+            assign: assign?,
+            studio: studio?,
+            session_policy: policy?,
+        })
+    }
+
+    fn protected(&mut self, entry: &document::Protected, place: &str) -> Option<Protected> {
+        if self.has_problem(place) {
+            return None; // it is no object
+        }
+        let selector = self.selector(
+            [&entry.group, &entry.group_id, &entry.user, &entry.user_id],
+            place,
+        );
+        let of_group = entry.group.is_some() || entry.group_id.is_some();
+        let of_user = entry.user.is_some() || entry.user_id.is_some();
+        if entry.assign.is_some() && of_user && !of_group {
+            self.problem(
+                format!("{place}.assign"),
+                "only a group takes it; leave it out",
+            );
+        }
+        Some(Protected {
+            select: selector?,
+            assign: entry.assign,
+        })
+    }
+
+    fn has_problem(&self, place: &str) -> bool {
+        self.problems.iter().any(|problem| problem.place == place)
+    }
+
+    /// Whether a field of the object at `place` is known to be wrong: missing,
+    /// of the wrong kind, or misspelt.
+    fn has_reported(&self, place: &str, field: &'static str) -> bool {
+        self.problems.iter().any(|problem| {
+            let name = problem.place.strip_prefix(place);
+            name.and_then(|name| name.strip_prefix('.'))
+                .is_some_and(|name| alike(name, [field]).is_some())
+        })
+    }
+
+    /// Whether a needed field is empty because it could not be read, which has
+    /// its problem already.
+    fn is_absent(&self, value: &str, place: &str, field: &'static str) -> bool {
+        value.is_empty() && self.has_reported(place, field)
+    }
+
+    fn selector(&mut self, given: [&Option<String>; 4], place: &str) -> Option<Selector> {
+        const NAMES: [&str; 4] = ["group", "group_id", "user", "user_id"];
+        let given: Vec<(&str, &str)> = NAMES
+            .into_iter()
+            .zip(given)
+            .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+            .collect();
+        let (name, value) = match given[..] {
+            [one] => one,
+            // A selector of the wrong kind, or a misspelt one, is reported there.
+            [] if NAMES.iter().any(|name| self.has_reported(place, name)) => return None,
+            [] => {
+                self.problem(
+                    place,
+                    "says nobody: give one of group, group_id, user, user_id",
+                );
+                return None;
+            }
+            _ => {
+                let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
+                self.problem(
+                    place,
+                    format!("selects by {}; keep one", names.join(" and ")),
+                );
+                return None;
+            }
+        };
+        let place = format!("{place}.{name}");
+        let selector = match name {
+            _ if value.is_empty() => Err("is empty".to_owned()),
+            "group" => Ok(Selector::Group(Pattern::new(value))),
+            "user" if value.contains('*') => {
+                Err("user names are exact, only group names take \"*\"; \
+                     use user_id if the name really has one"
+                    .to_owned())
+            }
+            "user" => Ok(Selector::User(value.to_owned())),
+            _ => match Id::parse(value) {
+                Some(id) if name == "group_id" => Ok(Selector::GroupId(id)),
+                Some(id) => Ok(Selector::UserId(id)),
+                None => Err(format!("{value:?} is not an id; one looks like {ID}")),
+            },
+        };
+        selector
+            .map_err(|message| self.problem(place, message))
+            .ok()
+    }
+
+    fn studio(&mut self, name: &str, place: &str) -> Option<usize> {
+        let known = self
+            .studios
+            .iter()
+            .position(|studio| studio.alias == name || studio.id == name);
+        if known.is_some() {
+            return known;
+        }
+        if is_studio_id(name) {
+            let limits = Limits::default();
+            self.studios.push(Studio {
+                alias: name.to_owned(),
+                id: name.to_owned(),
+                region: None,
+                role_arn: None,
+                external_id: None,
+                user_limit: limits.users as usize,
+                group_limit: limits.groups as usize,
+                session_policies: BTreeSet::new(),
+            });
+            return Some(self.studios.len() - 1);
+        }
+        let message = not_called("studio", "studios", name, self.document.studios.keys());
+        self.problem(place, message);
+        None
+    }
+
+    fn session_policy(&mut self, name: &str, place: &str) -> Option<String> {
+        if let Some(arn) = self.document.session_policies.get(name) {
+            return Some(arn.clone());
+        }
+        if is_iam_arn(name, "policy/") {
+            return Some(name.to_owned());
+        }
+        let known = self.document.session_policies.keys();
+        let message = not_called("session policy", "session_policies", name, known);
+        self.problem(place, message);
+        None
+    }
+}
+
+const STUDIO: &str = "es-ABCDEFGHIJKLMNOPQRSTUVWXY";
+const POLICY: &str = "arn:aws:iam::111122223333:policy/name";
+const ID: &str = "0a1b2c3d-1001-7001-8001-00000000a001";
+
+fn not_called<'a>(
+    what: &str,
+    plural: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a String> + Clone,
+) -> String {
+    let mut message = format!("no {what} is called {name:?}");
+    let all: Vec<&str> = known.clone().map(String::as_str).collect();
+    if all.is_empty() {
+        message += &format!("; there are no {plural}");
+    } else {
+        message += &format!("; {plural} are {}", all.join(", "));
+    }
+    if let Some(name) = alike(name, known.map(String::as_str)) {
+        message += &format!("; did you mean {name:?}?");
+    }
+    message
+}
+
+/// The one of `known` that `name` is most likely a misspelling of.
+pub(super) fn alike<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(4).max(1))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+fn is_studio_id(text: &str) -> bool {
+    text.strip_prefix("es-").is_some_and(|id| {
+        !id.is_empty()
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    })
+}
+
+/// Whether `text` is `arn:<partition>:iam::<account>:<resource>…`. Policies of
+/// AWS itself have the account `aws`.
+fn is_iam_arn(text: &str, resource: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let [arn, partition, service, region, account, rest] = parts[..] else {
+        return false;
+    };
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    arn == "arn"
+        && partition.starts_with("aws")
+        && partition
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        && service == "iam"
+        && region.is_empty()
+        && (is_account || (account == "aws" && resource == "policy/"))
+        && rest
+            .strip_prefix(resource)
+            .is_some_and(|name| !name.is_empty())
+}
+
+/// Whether `text` has the form of a Region's name, `eu-west-1`.
+pub(crate) fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [area, middle @ .., number] = &parts[..] else {
+        return false;
+    };
+    let is_word =
+        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    is_word(area)
+        && !middle.is_empty()
+        && middle.iter().all(is_word)
+        && !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+}

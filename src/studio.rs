@@ -1,0 +1,436 @@
+//! EMR Studios: their mappings, as plain values, and the calls that change
+//! them. The only file that names EMR's client.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_config::SdkConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_sdk_emr::Client;
+use aws_sdk_emr::config::Region;
+use aws_sdk_emr::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_emr::types::{AuthMode, IdentityType as EmrIdentityType};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use crate::aws::{CallError, Kind, Tally, Witness};
+use crate::identity::{Id, Identity, IdentityType};
+use crate::pace::Pace;
+use crate::plan::{Action, Change, Mapping, Mappings};
+use crate::policy::{self, Table};
+
+/// One Studio's side of the service.
+#[derive(Debug)]
+pub struct Studio {
+    id: String,
+    account: Arc<Account>,
+    checked: Mutex<Option<Usable>>,
+}
+
+/// A client and the pace of its calls: EMR throttles by account and Region.
+#[derive(Debug)]
+struct Account {
+    client: Client,
+    pace: Pace,
+}
+
+/// Whether a Studio can have mappings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Usable {
+    /// It can.
+    Yes,
+    /// It may: DescribeStudio is not permitted, so nobody knows.
+    NotTold(String),
+    /// It cannot: people sign in to it with IAM.
+    No(String),
+}
+
+/// Why a call about a Studio failed. EMR's errors all have one code; only their
+/// texts tell them apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `Studio session mapping already exists.`
+    AlreadyMapped,
+    /// `Studio session mapping does not exist`
+    NotMapped,
+    /// `Studio does not exist`: a wrong id, Region or account. Never a sign that
+    /// a mapping is gone.
+    NoStudio(CallError),
+    /// `IdentityId is invalid`: unknown, or no longer there.
+    InvalidIdentity(CallError),
+    /// Anything else.
+    Other(CallError),
+}
+
+/// How a change went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// The mapping is now as it should be.
+    Done,
+    /// A mapping with another session policy has appeared since it was read.
+    Collided,
+}
+
+impl Studio {
+    /// The Studios of a table, in its order. Those of one account and Region
+    /// share a client and its pace.
+    pub async fn of_table(
+        table: &Table,
+        config: &SdkConfig,
+        flight: &Arc<Semaphore>,
+        tally: &Arc<Tally>,
+    ) -> Vec<Studio> {
+        type Place<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
+        let mut accounts: HashMap<Place<'_>, Arc<Account>> = HashMap::new();
+        let mut studios = Vec::new();
+        for studio in &table.studios {
+            let policy::Studio {
+                region,
+                role_arn,
+                external_id,
+                ..
+            } = studio;
+            let place = (
+                region.as_deref(),
+                role_arn.as_deref(),
+                external_id.as_deref(),
+            );
+            let account = match accounts.get(&place) {
+                Some(account) => Arc::clone(account),
+                None => {
+                    let burst = f64::from(table.pace.emr_burst);
+                    let pace = Pace::new(burst, table.pace.emr_per_second, Arc::clone(flight));
+                    let client = client(studio, config, tally).await;
+                    let account = Arc::new(Account { client, pace });
+                    accounts.insert(place, Arc::clone(&account));
+                    account
+                }
+            };
+            studios.push(Studio {
+                id: studio.id.clone(),
+                account,
+                checked: Mutex::default(),
+            });
+        }
+        studios
+    }
+
+    /// DescribeStudio, once as long as the process lives: whether the Studio
+    /// can have mappings.
+    ///
+    /// # Errors
+    /// If it is not known, and may be another time.
+    pub async fn usable(&self, deadline: Instant) -> Result<Usable, Refusal> {
+        let checked = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = checked().clone() {
+            return Ok(known);
+        }
+        let call = "DescribeStudio";
+        let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
+        let answer = self
+            .account
+            .client
+            .describe_studio()
+            .studio_id(&self.id)
+            .send()
+            .await;
+        let usable = match answer {
+            Ok(answer) => match answer.studio().and_then(|studio| studio.auth_mode()) {
+                Some(AuthMode::Sso) => Usable::Yes,
+                Some(other) => Usable::No(other.as_str().to_owned()),
+                None => Usable::NotTold("its answer has no AuthMode".to_owned()),
+            },
+            Err(error) => match refusal(call, &error) {
+                Refusal::Other(error) if error.kind == Kind::Denied => {
+                    Usable::NotTold(error.to_string())
+                }
+                other => return Err(other),
+            },
+        };
+        *checked() = Some(usable.clone());
+        Ok(usable)
+    }
+
+    /// ListStudioSessionMappings, all pages.
+    ///
+    /// # Errors
+    /// If any page failed, or any row is not whole.
+    pub async fn mappings(&self, deadline: Instant) -> Result<Mappings, Refusal> {
+        let call = "ListStudioSessionMappings";
+        let malformed = |text: &str| Refusal::Other(CallError::malformed(call, text));
+        let mut mappings = Mappings::new();
+        let mut pages = self
+            .account
+            .client
+            .list_studio_session_mappings()
+            .studio_id(&self.id)
+            .into_paginator()
+            .send();
+        loop {
+            let permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
+            // The paginator stops in silence when a marker comes twice.
+            let Some(page) = pages.next().await else {
+                return Err(malformed("a marker came twice"));
+            };
+            drop(permit);
+            let page = page.map_err(|error| refusal(call, &error))?;
+            for row in page.session_mappings() {
+                if row.studio_id().is_some_and(|studio| studio != self.id) {
+                    return Err(malformed("a row is about another Studio"));
+                }
+                let kind = match row.identity_type() {
+                    Some(EmrIdentityType::User) => IdentityType::User,
+                    Some(EmrIdentityType::Group) => IdentityType::Group,
+                    _ => return Err(malformed("a row has no identity type")),
+                };
+                let id = row.identity_id().and_then(Id::from_service);
+                let id = id.ok_or_else(|| malformed("a row has no identity id"))?;
+                let policy = row.session_policy_arn().filter(|policy| !policy.is_empty());
+                let policy = policy.ok_or_else(|| malformed("a row has no session policy"))?;
+                let mapping = Mapping {
+                    session_policy: policy.to_owned(),
+                    name: row.identity_name().map(str::to_owned),
+                };
+                mappings.insert(Identity { kind, id }, mapping);
+            }
+            if page.marker().unwrap_or_default().is_empty() {
+                break;
+            }
+        }
+        Ok(mappings)
+    }
+
+    /// GetStudioSessionMapping: the mapping of one identity, if it has one.
+    ///
+    /// # Errors
+    /// If it is not known whether it has one.
+    pub async fn mapping(
+        &self,
+        identity: &Identity,
+        deadline: Instant,
+    ) -> Result<Option<Mapping>, Refusal> {
+        let call = "GetStudioSessionMapping";
+        let malformed = |text: &str| Refusal::Other(CallError::malformed(call, text));
+        let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
+        let request = self
+            .account
+            .client
+            .get_studio_session_mapping()
+            .studio_id(&self.id);
+        let request = request
+            .identity_type(emr(identity.kind))
+            .identity_id(identity.id.as_str());
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return match refusal(call, &error) {
+                    Refusal::NotMapped => Ok(None),
+                    other => Err(other),
+                };
+            }
+        };
+        let mapping = answer
+            .session_mapping()
+            .ok_or_else(|| malformed("it has no mapping"))?;
+        let about = mapping.identity_id().and_then(Id::from_service);
+        if about.is_some_and(|id| id != identity.id) {
+            return Err(malformed("the mapping is another identity's"));
+        }
+        let policy = mapping
+            .session_policy_arn()
+            .filter(|policy| !policy.is_empty());
+        Ok(Some(Mapping {
+            session_policy: policy
+                .ok_or_else(|| malformed("it has no session policy"))?
+                .to_owned(),
+            name: mapping.identity_name().map(str::to_owned),
+        }))
+    }
+
+    /// Makes one change. A write whose answer was lost, and that was then sent
+    /// again, ends right: what it wanted is there.
+    ///
+    /// # Errors
+    /// If the mapping is not as the change wants it, or that is not known.
+    pub async fn make(&self, change: &Change, deadline: Instant) -> Result<Made, Refusal> {
+        match change.action {
+            Action::Create => self.create(change, deadline).await,
+            Action::Update => match self.update(change, deadline).await {
+                Err(Refusal::NotMapped) => self.create(change, deadline).await,
+                made => made,
+            },
+            Action::Delete => match self.delete(change, deadline).await {
+                Err(Refusal::NotMapped) => Ok(Made::Done),
+                made => made,
+            },
+        }
+    }
+
+    async fn create(&self, change: &Change, deadline: Instant) -> Result<Made, Refusal> {
+        let call = "CreateStudioSessionMapping";
+        let permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
+        let answer = self
+            .account
+            .client
+            .create_studio_session_mapping()
+            .studio_id(&self.id)
+            .identity_type(emr(change.identity.kind))
+            .identity_id(change.identity.id.as_str())
+            .set_session_policy_arn(change.session_policy.clone())
+            .send()
+            .await;
+        drop(permit);
+        match answer.map_err(|error| refusal(call, &error)) {
+            Ok(_) => Ok(Made::Done),
+            Err(Refusal::AlreadyMapped) => match self.mapping(&change.identity, deadline).await? {
+                Some(mapping)
+                    if Some(&mapping.session_policy) == change.session_policy.as_ref() =>
+                {
+                    Ok(Made::Done)
+                }
+                Some(_) => Ok(Made::Collided),
+                None => {
+                    let text = "the mapping was there and gone again; somebody else changes it too";
+                    Err(Refusal::Other(CallError::malformed(call, text)))
+                }
+            },
+            Err(other) => Err(other),
+        }
+    }
+
+    async fn update(&self, change: &Change, deadline: Instant) -> Result<Made, Refusal> {
+        let call = "UpdateStudioSessionMapping";
+        let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
+        let answer = self
+            .account
+            .client
+            .update_studio_session_mapping()
+            .studio_id(&self.id)
+            .identity_type(emr(change.identity.kind))
+            .identity_id(change.identity.id.as_str())
+            .set_session_policy_arn(change.session_policy.clone())
+            .send()
+            .await;
+        answer
+            .map(|_| Made::Done)
+            .map_err(|error| refusal(call, &error))
+    }
+
+    async fn delete(&self, change: &Change, deadline: Instant) -> Result<Made, Refusal> {
+        let call = "DeleteStudioSessionMapping";
+        let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
+        let answer = self
+            .account
+            .client
+            .delete_studio_session_mapping()
+            .studio_id(&self.id)
+            .identity_type(emr(change.identity.kind))
+            .identity_id(change.identity.id.as_str())
+            .send()
+            .await;
+        answer
+            .map(|_| Made::Done)
+            .map_err(|error| refusal(call, &error))
+    }
+
+    async fn admit(
+        &self,
+        call: &'static str,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, CallError> {
+        // One bucket for all of EMR's calls, as the account has.
+        let permit = self.account.pace.admit("emr", deadline).await;
+        permit.map_err(|none| CallError::no_time(call, none))
+    }
+}
+
+/// The client for a Studio: in its Region, with its role's credentials.
+async fn client(studio: &policy::Studio, config: &SdkConfig, tally: &Arc<Tally>) -> Client {
+    let mut settings = aws_sdk_emr::config::Builder::from(config);
+    if let Some(region) = &studio.region {
+        settings = settings.region(Region::new(region.clone()));
+    }
+    if let Some(role) = &studio.role_arn {
+        let mut provider = AssumeRoleProvider::builder(role)
+            .session_name("emr-studio-sync")
+            .configure(config);
+        if let Some(external_id) = &studio.external_id {
+            provider = provider.external_id(external_id);
+        }
+        settings = settings.credentials_provider(provider.build().await);
+    }
+    Client::from_conf(settings.interceptor(Witness(Arc::clone(tally))).build())
+}
+
+fn emr(kind: IdentityType) -> EmrIdentityType {
+    match kind {
+        IdentityType::User => EmrIdentityType::User,
+        IdentityType::Group => EmrIdentityType::Group,
+    }
+}
+
+fn refusal<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Refusal
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let message = error
+        .as_service_error()
+        .and_then(|error| error.meta().message());
+    let failed = CallError::of(call, error);
+    if failed.kind != Kind::Refused {
+        return Refusal::Other(failed);
+    }
+    // A text may end with or without a full stop, and has a tail of codes and
+    // request ids: what it contains tells, not what it equals.
+    let message = message.unwrap_or_default().to_ascii_lowercase();
+    if message.contains("session mapping already exists") {
+        Refusal::AlreadyMapped
+    } else if message.contains("session mapping does not exist") {
+        Refusal::NotMapped
+    } else if message.contains("studio does not exist") {
+        Refusal::NoStudio(failed)
+    } else if message.contains("identityid is invalid") {
+        Refusal::InvalidIdentity(failed)
+    } else {
+        Refusal::Other(failed)
+    }
+}
+
+impl Refusal {
+    /// Whether it may go another time.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Refusal::Other(error) => error.may_pass(),
+            Refusal::AlreadyMapped
+            | Refusal::NotMapped
+            | Refusal::NoStudio(_)
+            | Refusal::InvalidIdentity(_) => false,
+        }
+    }
+
+    /// Whether the call was not made for want of time.
+    pub fn is_no_time(&self) -> bool {
+        matches!(self, Refusal::Other(error) if error.kind == Kind::NoTime)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::AlreadyMapped => f.write_str("the mapping exists already"),
+            Refusal::NotMapped => f.write_str("the mapping does not exist"),
+            Refusal::NoStudio(error) => {
+                write!(
+                    f,
+                    "{error}; check the Studio's id, region and role_arn in the table"
+                )
+            }
+            Refusal::InvalidIdentity(error) => {
+                write!(f, "{error}; the identity is unknown to EMR, or gone")
+            }
+            Refusal::Other(error) => error.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! One pass: observe, plan, guard, apply, for a scope. An event, the schedule
+//! and a person's request are the same pass with another scope.
+
+mod access;
+mod explain;
+mod make;
+mod observe;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use chrono::Utc;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+pub use access::Access;
+pub use explain::Explanation;
+
+use crate::aws::{Kind, Tally, Witness};
+use crate::config::{Config, Mode};
+use crate::directory::IdentityStore;
+use crate::event::{Claim, Event, Scope};
+use crate::guard::{Occupancy, Window};
+use crate::identity::{Id, Identity, IdentityType};
+use crate::pace::{IN_FLIGHT, Pace};
+use crate::plan::{self, LeftAlone, StudioPlan};
+use crate::policy::fit::{Answer, Doubt};
+use crate::policy::{OnMissingGroup, Selector, Table};
+use crate::report::Report;
+use crate::studio::Studio;
+use observe::Observation;
+
+/// How long an event is fresh enough that the directory may lag behind it.
+const FRESH_MS: i64 = 120_000;
+/// The pauses before the directory is read again when it seems to lag.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_millis(1000),
+    Duration::from_millis(1500),
+];
+/// How long a Studio's count of mappings is good enough to know there is room.
+const OCCUPANCY_MEMORY: Duration = Duration::from_secs(5 * 60);
+/// The Identity Store takes 20 calls a second of each kind: a burst of 5 on top
+/// of the pace stays below that even in the first second.
+const IDENTITY_STORE_BURST: f64 = 5.0;
+
+/// The engine: both services, the table, and what is remembered between passes.
+#[derive(Debug)]
+pub struct Sync {
+    table: Table,
+    mode: Mode,
+    log_names: bool,
+    store: IdentityStore,
+    studios: Vec<Studio>,
+    tally: Arc<Tally>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    window: Window,
+    occupancy: HashMap<usize, (Instant, Occupancy)>,
+    warned: HashSet<usize>,
+}
+
+/// What a pass is asked to do.
+#[derive(Debug)]
+pub struct Task<'a> {
+    /// Whom to look at.
+    pub scope: Scope,
+    /// The events that led to it.
+    pub events: &'a [Event],
+    /// The one Studio to look at, if not all.
+    pub studio: Option<usize>,
+    /// The id of held deletions that may now go.
+    pub approve: Option<&'a str>,
+    /// Whether anything is written.
+    pub mode: Mode,
+    /// When the last call may be begun.
+    pub deadline: Instant,
+}
+
+/// What came of a pass.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// The report.
+    pub report: Report,
+    /// What stood in its way and may not another time: whom it was about, or
+    /// nobody in particular. If there is any, the pass has to come again.
+    pub setbacks: Vec<Option<Identity>>,
+    /// Rules whose group or user is not there.
+    pub unresolved_rules: usize,
+    /// Whether it looked at everything, and nothing failed, remained, or was
+    /// held back by a failed read.
+    pub full_and_complete: bool,
+    /// From an event's time to the change it led to, in milliseconds.
+    pub latencies_ms: Vec<i64>,
+}
+
+impl Sync {
+    /// An engine for a configuration, over the services that `sdk` leads to.
+    pub async fn new(config: &Config, sdk: &SdkConfig) -> Sync {
+        let flight = Arc::new(Semaphore::new(IN_FLIGHT));
+        let tally = Arc::new(Tally::default());
+        let table = config.table.clone();
+        let rate = table.pace.identity_store_per_second;
+        let pace = Pace::new(IDENTITY_STORE_BURST, rate, Arc::clone(&flight));
+        let mut settings = aws_sdk_identitystore::config::Builder::from(sdk);
+        if let Some(region) = &config.identity_store_region {
+            let region = aws_sdk_identitystore::config::Region::new(region.clone());
+            settings = settings.region(region);
+        }
+        let settings = settings.interceptor(Witness(Arc::clone(&tally)));
+        let client = aws_sdk_identitystore::Client::from_conf(settings.build());
+        let store_id = config.identity_store_id.clone();
+        Sync {
+            store: IdentityStore::new(client, store_id, pace, config.log_names),
+            studios: Studio::of_table(&table, sdk, &flight, &tally).await,
+            table,
+            mode: config.mode,
+            log_names: config.log_names,
+            tally,
+            memory: Mutex::default(),
+        }
+    }
+
+    /// The mode it was configured with.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The id of the identity store it reads.
+    pub fn store_id(&self) -> &str {
+        self.store.id()
+    }
+
+    /// The table it works by.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Requests sent, and how many were throttled, since last asked.
+    pub fn take_tally(&self) -> (u64, u64) {
+        self.tally.take()
+    }
+
+    /// Makes one pass.
+    pub async fn pass(&self, task: &Task<'_>) -> Pass {
+        let mut pass = Pass {
+            report: Report {
+                mode: task.mode.name(),
+                scope: task.scope.name(),
+                ..Report::default()
+            },
+            ..Pass::default()
+        };
+        if task.scope == Scope::Nothing {
+            return pass;
+        }
+        let formerly = self.prepare_memory(task);
+        let (seen, plans) = self.settled(task, &formerly, false).await;
+        self.note(&seen, &plans, &mut pass);
+        let collided = self.execute(task, &seen, plans, &mut pass).await;
+        if collided && task.mode == Mode::Apply {
+            // Somebody mapped one of them since it was read. Once more, with
+            // that mapping known: whether it is ours to change is for the plan.
+            let (seen, plans) = self.settled(task, &formerly, true).await;
+            let again = self.execute(task, &seen, plans, &mut pass).await;
+            if again || !seen.is_whole() {
+                pass.setbacks.push(None);
+            }
+        }
+        let report = &pass.report;
+        pass.full_and_complete = task.scope == Scope::Everything
+            && task.studio.is_none()
+            && report.failed == 0
+            && report.remaining == 0
+            && pass.setbacks.is_empty()
+            && seen.is_whole();
+        pass
+    }
+
+    /// Forgets what the scope makes doubtful; returns the selectors that stood
+    /// for its groups until then.
+    fn prepare_memory(&self, task: &Task<'_>) -> BTreeSet<Selector> {
+        let groups: Vec<&Id> = task
+            .scope
+            .identities()
+            .filter(|identity| identity.kind == IdentityType::Group)
+            .map(|identity| &identity.id)
+            .collect();
+        let formerly = groups
+            .iter()
+            .flat_map(|group| self.store.formerly_selecting(group))
+            .collect();
+        // An event about a user, other than a membership, may be about its name.
+        let renamed = task.events.iter().any(|event| {
+            event.scope.name() == "user" && !matches!(event.claim, Some(Claim::Member { .. }))
+        });
+        if task.scope == Scope::Everything || !groups.is_empty() {
+            self.store.forget();
+        } else if renamed {
+            self.store.forget_users();
+        }
+        formerly
+    }
+
+    /// Reads and plans, until the reading can be relied on: again if it lags
+    /// behind a fresh event, and again if a deletion or a change of policy would
+    /// rest on anything remembered.
+    async fn settled(
+        &self,
+        task: &Task<'_>,
+        formerly: &BTreeSet<Selector>,
+        fresh: bool,
+    ) -> (Observation, Vec<StudioPlan>) {
+        let mut seen = self.observe(task, formerly, fresh).await;
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let plans = self.plans(&seen);
+            let lags = task.events.iter().any(|event| {
+                let fresh = event.time_ms.is_some_and(|at| now_ms() - at < FRESH_MS);
+                let claim = event.claim.as_ref().filter(|_| fresh);
+                claim.is_some_and(|claim| claim.is_contradicted_by(&seen.reading.directory))
+            });
+            let pause = pauses
+                .next()
+                .filter(|pause| lags && Instant::now() + *pause < task.deadline);
+            let unproven = seen.reading.remembered && plans.iter().any(StudioPlan::needs_proof);
+            if pause.is_none() && !unproven {
+                return (seen, plans);
+            }
+            if let Some(pause) = pause {
+                tokio::time::sleep(pause).await;
+            }
+            seen = self.observe(task, formerly, true).await;
+        }
+    }
+
+    fn plans(&self, seen: &Observation) -> Vec<StudioPlan> {
+        let directory = &seen.reading.directory;
+        let studios = seen.studios.iter();
+        let readable = studios.filter_map(|(studio, seen)| {
+            Some((*studio, seen.reach.as_ref()?, seen.actual.as_ref()?))
+        });
+        readable
+            .map(|(studio, reach, actual)| {
+                plan::plan(&self.table, studio, directory, reach, actual)
+            })
+            .collect()
+    }
+
+    /// Writes down what a person should know, apart from the changes.
+    fn note(&self, seen: &Observation, plans: &[StudioPlan], pass: &mut Pass) {
+        let report = &mut pass.report;
+        for failure in &seen.reading.failures {
+            match failure.error.kind {
+                Kind::NoTime => report.remaining += 1,
+                Kind::Transient | Kind::Denied | Kind::Refused => report.failed += 1,
+            }
+            report.problems.push(match &failure.about {
+                Some(identity) => format!("{identity}: {}", failure.error),
+                None => failure.error.to_string(),
+            });
+            if failure.error.may_pass() {
+                pass.setbacks.push(failure.about.clone());
+            }
+        }
+        for (studio, seen) in &seen.studios {
+            let name = self.name(*studio);
+            if let Some(why) = &seen.unusable {
+                report.failed += 1;
+                report.problems.push(format!("{name} {why}"));
+            }
+            for (about, refusal) in &seen.failures {
+                report.problems.push(match about {
+                    Some(identity) => format!("{name}: {identity}: {refusal}"),
+                    None => format!("{name}: {refusal}"),
+                });
+                match refusal.is_no_time() {
+                    true => report.remaining += 1,
+                    false => report.failed += 1,
+                }
+                if refusal.may_pass() {
+                    pass.setbacks.push(about.clone());
+                }
+            }
+        }
+        for (index, rule) in self.table.rules.iter().enumerate() {
+            if seen.reading.directory.selected.get(&rule.select) != Some(&Answer::Gone) {
+                continue;
+            }
+            pass.unresolved_rules += 1;
+            let waits = rule.select.names_one_group()
+                && self.table.on_missing_group == OnMissingGroup::Hold;
+            let effect = match waits {
+                true => format!(
+                    "nothing is deleted or changed in {} until it is",
+                    self.name(rule.studio)
+                ),
+                false => "the rule maps nobody".to_owned(),
+            };
+            report.problems.push(format!(
+                "rules[{index}]: {} is not there; {effect}",
+                rule.select
+            ));
+        }
+        for plan in plans {
+            let name = self.name(plan.studio);
+            if !plan.withheld.is_empty() {
+                let doubts: BTreeMap<&Doubt, String> = plan
+                    .doubts
+                    .iter()
+                    .map(|doubt| (doubt, doubt.to_string()))
+                    .collect();
+                let doubts: Vec<&str> = doubts.values().map(String::as_str).collect();
+                report.problems.push(format!(
+                    "{name}: {} deletions or policy changes are withheld: {}",
+                    plan.withheld.len(),
+                    doubts.join("; ")
+                ));
+            }
+            for (identity, reason) in &plan.left_alone {
+                let LeftAlone::NotOurs = reason else { continue };
+                report.problems.push(format!(
+                    "{name}: {identity} has a session policy that the table does not name; \
+                     left alone (to take it over, name that policy in retired_policies)"
+                ));
+            }
+        }
+    }
+
+    fn name(&self, studio: usize) -> String {
+        let studio = &self.table.studios[studio];
+        match studio.alias == studio.id {
+            true => format!("Studio {}", studio.id),
+            false => format!("Studio {} ({})", studio.alias, studio.id),
+        }
+    }
+
+    fn warn_once(&self, studio: usize, why: &str) {
+        if self.with_memory(|memory| memory.warned.insert(studio)) {
+            tracing::warn!(
+                studio_id = %self.table.studios[studio].id,
+                reason = why,
+                "the Studio's AuthMode is not known; going on as if it were SSO"
+            );
+        }
+    }
+
+    fn remember_occupancy(&self, studio: usize, occupancy: Occupancy) {
+        self.with_memory(|memory| memory.occupancy.insert(studio, (Instant::now(), occupancy)));
+    }
+
+    fn with_memory<T>(&self, f: impl FnOnce(&mut Memory) -> T) -> T {
+        f(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub(crate) fn now_ms() -> i64 {
+    Utc::now().timestamp_millis()
+}

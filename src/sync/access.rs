@@ -1,0 +1,81 @@
+//! Who can open what: every mapping of every Studio, and the rule behind it.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+
+use super::{Sync, Task};
+use crate::config::Mode;
+use crate::event::Scope;
+use crate::identity::{Id, Identity};
+
+/// One mapping, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Index into the table's Studios.
+    pub studio: usize,
+    /// Who is mapped.
+    pub identity: Identity,
+    /// The name the mapping was made under, where the service gives one.
+    pub name: Option<String>,
+    /// The ARN of its session policy.
+    pub session_policy: String,
+    /// Whether it is the table's.
+    pub owned: bool,
+    /// The rule that wants it, if one does.
+    pub rule: Option<usize>,
+    /// The group through which that rule fits.
+    pub via_group: Option<Id>,
+}
+
+impl Sync {
+    /// Reads every mapping of every Studio, and the rule that wants it so.
+    /// Second, in words, what could not be read.
+    pub async fn access(&self, deadline: Instant) -> (Vec<Access>, Vec<String>) {
+        let task = Task {
+            scope: Scope::Everything,
+            events: &[],
+            studio: None,
+            approve: None,
+            mode: Mode::Plan,
+            deadline,
+        };
+        let seen = self.observe(&task, &BTreeSet::new(), true).await;
+        let mut problems: Vec<String> = seen
+            .reading
+            .failures
+            .iter()
+            .map(|failure| failure.error.to_string())
+            .collect();
+        let mut rows = Vec::new();
+        for (studio, looked) in &seen.studios {
+            let name = self.name(*studio);
+            problems.extend(looked.unusable.iter().map(|why| format!("{name} {why}")));
+            problems.extend(
+                looked
+                    .failures
+                    .iter()
+                    .map(|(_, why)| format!("{name}: {why}")),
+            );
+            let (Some(actual), Some(reach)) = (&looked.actual, &looked.reach) else {
+                continue;
+            };
+            let wanted = self.table.wanted(*studio, &seen.reading.directory, reach);
+            for (identity, mapping) in &actual.mappings {
+                let wanted = wanted
+                    .get(identity)
+                    .filter(|wanted| wanted.session_policy == mapping.session_policy);
+                rows.push(Access {
+                    studio: *studio,
+                    identity: identity.clone(),
+                    name: mapping.name.clone(),
+                    session_policy: mapping.session_policy.clone(),
+                    owned: self.table.owns(*studio, &mapping.session_policy),
+                    rule: wanted.map(|wanted| wanted.rule),
+                    via_group: wanted.and_then(|wanted| wanted.via_group.clone()),
+                });
+            }
+        }
+        (rows, problems)
+    }
+}

@@ -1,0 +1,118 @@
+//! The embedded AWS: the Identity Store's reads and EMR Studio's session
+//! mappings, answered over HTTP from memory.
+//!
+//! # What it is
+//! A small server that speaks AWS JSON 1.1 to the real SDK clients. It answers
+//! with the service's own texts, holds to the service's own limits, cuts its
+//! lists into pages, and goes wrong on demand. The tests, a newcomer's first run
+//! and `sam local invoke` reach it through `AWS_ENDPOINT_URL_EMR` and
+//! `AWS_ENDPOINT_URL_IDENTITYSTORE`.
+//!
+//! What AWS documents or others have published is built in; what nobody has
+//! published is a switch in [`Settings`], so that a test can try both answers.
+//!
+//! # What it is not
+//! It checks no signatures and no permissions. It writes no directory over HTTP:
+//! who is in which group changes through [`World`]. It has only the calls a
+//! synchronizer of session mappings needs; any other is an
+//! `UnknownOperationException`. Nothing outlives the process.
+//!
+//! # The map
+//! ```text
+//! seed.rs ──▶ World ◀── Emulator::world()         a test looks, and changes things
+//!               ▲
+//! HTTP ─▶ server.rs ─▶ faults.rs ─▶ identity_store.rs   the Identity Store's reads
+//!               │                └▶ studios.rs          EMR's Studios and mappings
+//!               └▶ calls.rs                             what was asked, and its outcome
+//! ```
+//! | file | holds |
+//! |---|---|
+//! | `world.rs` | [`World`]: the directory and the Studios, and what can happen to them |
+//! | `records.rs` | what a world is made of: users, groups, memberships, Studios, mappings |
+//! | `settings.rs` | [`Settings`]: the switches for what nobody knows of the service |
+//! | `seed.rs` | [`Seed`]: a world and a story from a TOML file |
+//! | `faults.rs` | [`Faults`]: what goes wrong, and when |
+//! | `limits.rs` | [`RateLimits`]: token buckets |
+//! | `calls.rs` | [`Call`]: one entry of the log |
+//! | `wire.rs` | reading requests, refusing them, cutting pages |
+//! | `server.rs` | the HTTP side: one request, one answer (or none) |
+//!
+//! A request is logged when it arrives, judged by the rate limits and the fault
+//! rules, and then answered from the world. The world is behind one lock, never
+//! held across an `await`: every call is atomic.
+
+mod calls;
+mod faults;
+mod identity_store;
+mod limits;
+mod records;
+mod seed;
+mod server;
+mod settings;
+mod studios;
+mod wire;
+mod world;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use calls::{Call, Outcome};
+pub use faults::{Fault, FaultKind, Faults};
+pub use limits::{Bucket, RateLimits};
+pub use records::{AuthMode, Group, IdentityType, Mapping, Membership, Minted, Studio, User};
+pub use seed::{Member, NewIdentity, RenameGroup, RenameUser, Seed, Step};
+pub use settings::{AfterIdentityGone, Settings, Texts};
+pub use world::World;
+
+/// A running server. Dropping it stops it: the port and every open connection
+/// are closed.
+#[derive(Debug)]
+pub struct Emulator {
+    world: Arc<Mutex<World>>,
+    address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl Emulator {
+    /// Binds (port 0 takes any free one) and serves `world` in a tokio task.
+    pub async fn start(world: World, listen: SocketAddr) -> std::io::Result<Emulator> {
+        let listener = TcpListener::bind(listen).await?;
+        let address = listener.local_addr()?;
+        let world = Arc::new(Mutex::new(world));
+        let accepting = tokio::spawn(server::accept(listener, Arc::clone(&world)));
+        Ok(Emulator {
+            world,
+            address,
+            accepting,
+        })
+    }
+
+    /// Where it listens, as an endpoint URL: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The world behind the server, to look at and to change between calls.
+    ///
+    /// No call is answered while the guard lives: let it go before the next
+    /// `await`. In the head of a `for` or a `match` it lives to the end of it.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // The connections are the accepting task's, and go with it.
+        self.accepting.abort();
+    }
+}
+
+/// A panic elsewhere (a failed assertion while a test held the guard) leaves the
+/// world as readable as before.
+fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,296 @@
+//! The HTTP side: one request, one answer, or a connection closed without one.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::calls::{Call, Outcome};
+use super::faults::FaultKind;
+use super::wire::{Answer, Caller, Refusal, Service};
+use super::world::World;
+use super::{identity_store, lock, studios};
+
+type Body = BoxBody<Bytes, Infallible>;
+
+/// Far above any request of these services.
+const BODY_LIMIT: usize = 4 << 20;
+
+/// Serves until it is aborted, and its connections with it.
+pub(super) async fn accept(listener: TcpListener, world: Arc<Mutex<World>>) {
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            // Out of file descriptors, say: that passes, and a busy loop would not help.
+            Err(_) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let world = Arc::clone(&world);
+        let service = service_fn(move |request| respond(Arc::clone(&world), request));
+        // How a connection ended is the client's to notice; a fault ends it in error.
+        connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+/// An error makes hyper close the connection: that is how the drop faults drop.
+async fn respond(
+    world: Arc<Mutex<World>>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, io::Error> {
+    let (head, body) = request.into_parts();
+    let body = match Limited::new(body, BODY_LIMIT).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let message = format!("The request body is over {BODY_LIMIT} bytes");
+            let refusal = Refusal::front_door(413, "RequestEntityTooLargeException", &message);
+            return Ok(refused(&refusal, "none"));
+        }
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    if head.method != Method::POST {
+        let message = "AWS JSON is asked with POST";
+        return Ok(refused(
+            &Refusal::front_door(404, "UnknownOperationException", message),
+            "none",
+        ));
+    }
+    // In a task of its own: a service finishes what it began, also where the caller
+    // has hung up. A write that timed out takes effect all the same.
+    let asked = tokio::spawn(async move { ask(&world, &head.headers, &body).await });
+    asked.await.map_err(io::Error::other)?
+}
+
+async fn ask(
+    world: &Mutex<World>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response<Body>, io::Error> {
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|target| target.to_str().ok());
+    let (prefix, operation) = target
+        .and_then(|target| target.split_once('.'))
+        .unwrap_or_default();
+    let service = match prefix {
+        "ElasticMapReduce" => Some(Service::Emr),
+        "AWSIdentityStore" => Some(Service::IdentityStore),
+        _ => None,
+    };
+    let input = serde_json::from_slice::<Value>(body)
+        .ok()
+        .filter(Value::is_object);
+
+    let (number, account, verdict) = {
+        let world = &mut *lock(world);
+        let number = arrive(world, operation, input.as_ref());
+        let body = String::from_utf8_lossy(body);
+        let verdict = service.map(|service| {
+            world
+                .faults
+                .judge(service, operation, &body, Instant::now())
+        });
+        (number, world.account.clone(), verdict.unwrap_or_default())
+    };
+    let mut caller = caller(headers);
+    caller.request_id = format!("00000000-0000-4000-8000-{number:012x}");
+
+    tokio::time::sleep(verdict.delay).await;
+
+    let world = &mut *lock(world);
+    let (outcome, response) = match service {
+        None => answered(Err(unknown(operation)), &caller),
+        Some(service) => {
+            let account = caller.account.as_ref().unwrap_or(&account);
+            let fault = verdict.fault.as_ref();
+            let refusal = fault.and_then(|fault| fault.refusal(service, operation, account));
+            let act = || operate(world, &caller, service, operation, input, &verdict.mangling);
+            match (refusal, fault) {
+                (Some(refusal), _) => answered(Err(refusal), &caller),
+                (None, Some(fault)) => spoiled(fault, &caller, act),
+                (None, None) => answered(act(), &caller),
+            }
+        }
+    };
+    if let Some(call) = world
+        .calls
+        .iter_mut()
+        .rev()
+        .find(|call| call.number == number)
+    {
+        call.outcome = outcome;
+    }
+    response.ok_or_else(|| io::Error::other("dropped by a fault rule"))
+}
+
+fn arrive(world: &mut World, operation: &str, input: Option<&Value>) -> u64 {
+    world.minted.calls += 1;
+    let number = world.minted.calls;
+    world.calls.push(Call {
+        number,
+        operation: operation.into(),
+        input: input.cloned().unwrap_or(Value::Null),
+        outcome: Outcome::Pending,
+        arrived: Instant::now(),
+    });
+    number
+}
+
+/// Who asks: the credential scope of the signature, which nobody verifies here,
+/// names the Region: `AWS4-HMAC-SHA256 Credential=KEY/20260101/us-east-1/…`.
+fn caller(headers: &HeaderMap) -> Caller {
+    let authorization = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
+    let scope = authorization.and_then(|text| text.split_once("Credential="));
+    let mut parts = scope.map_or("", |(_, scope)| scope).split('/');
+    let key = parts.next().unwrap_or_default();
+    let is_account = key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit());
+    Caller {
+        region: parts.nth(1).map(str::to_owned),
+        account: is_account.then(|| key.to_owned()),
+        request_id: String::new(),
+    }
+}
+
+fn operate(
+    world: &mut World,
+    caller: &Caller,
+    service: Service,
+    operation: &str,
+    input: Option<Value>,
+    mangling: &[FaultKind],
+) -> Answer {
+    let Some(mut input) = input else {
+        let message = "The request body is not a JSON object";
+        return Err(Refusal::front_door(400, "SerializationException", message));
+    };
+    for fault in mangling {
+        fault.mangle_input(&mut input);
+    }
+    let answer = match service {
+        Service::Emr => studios::answer(world, caller, operation, &input),
+        Service::IdentityStore => identity_store::answer(world, caller, operation, &input),
+    };
+    let mut answer = answer.unwrap_or_else(|| Err(unknown(operation)))?;
+    for fault in mangling {
+        fault.mangle_answer(service, &mut answer);
+    }
+    Ok(answer)
+}
+
+fn unknown(operation: &str) -> Refusal {
+    let message = format!("The emulator has no operation \"{operation}\"");
+    Refusal::front_door(400, "UnknownOperationException", &message)
+}
+
+fn answered(answer: Answer, caller: &Caller) -> (Outcome, Option<Response<Body>>) {
+    match answer {
+        Ok(answer) => {
+            let outcome = Outcome::Answered {
+                status: 200,
+                code: None,
+            };
+            (
+                outcome,
+                Some(json_response(200, answer.to_string(), &caller.request_id)),
+            )
+        }
+        Err(refusal) => {
+            let outcome = Outcome::Answered {
+                status: refusal.status,
+                code: Some(refusal.code.clone()),
+            };
+            (outcome, Some(refused(&refusal, &caller.request_id)))
+        }
+    }
+}
+
+/// The faults that are no error answer of the service: something broke on the way.
+fn spoiled(
+    fault: &FaultKind,
+    caller: &Caller,
+    act: impl FnOnce() -> Answer,
+) -> (Outcome, Option<Response<Body>>) {
+    let id = &caller.request_id;
+    let sent = |status| Outcome::Answered { status, code: None };
+    match fault {
+        FaultKind::DropBefore => (Outcome::Dropped, None),
+        FaultKind::HtmlError => {
+            let page = "<html><body><h1>502 Bad Gateway</h1></body></html>";
+            (sent(502), Some(response(502, "text/html", page.into(), id)))
+        }
+        // What the service answered is lost, and only what it did remains.
+        FaultKind::DropAfter => {
+            let _lost = act();
+            (Outcome::Dropped, None)
+        }
+        FaultKind::Garbage => {
+            let _lost = act();
+            (
+                sent(200),
+                Some(json_response(200, "\u{1}{\"not: json".into(), id)),
+            )
+        }
+        FaultKind::EmptyObject => {
+            let _lost = act();
+            (sent(200), Some(json_response(200, "{}".into(), id)))
+        }
+        FaultKind::Truncated => {
+            let whole = act().unwrap_or_else(|refusal| refusal.body).to_string();
+            (Outcome::Dropped, Some(truncated(&whole, id)))
+        }
+        // The rest is an error answer or lets the call go on, and does not come here.
+        _ => answered(act(), caller),
+    }
+}
+
+fn refused(refusal: &Refusal, request_id: &str) -> Response<Body> {
+    json_response(refusal.status, refusal.body.to_string(), request_id)
+}
+
+fn json_response(status: u16, body: String, request_id: &str) -> Response<Body> {
+    response(status, "application/x-amz-json-1.1", body, request_id)
+}
+
+/// Half of `whole` behind the length of all of it. hyper closes the connection
+/// when the body ends early; it would correct the length if it knew the body's,
+/// which `map_frame` hides.
+fn truncated(whole: &str, request_id: &str) -> Response<Body> {
+    let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
+    let mut response = json_response(200, String::new(), request_id);
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, whole.len().into());
+    response.map(|_| Full::new(half).map_frame(|frame| frame).boxed())
+}
+
+fn response(
+    status: u16,
+    content_type: &'static str,
+    body: String,
+    request_id: &str,
+) -> Response<Body> {
+    let response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, content_type)
+        .header("x-amzn-requestid", request_id)
+        .body(Full::new(Bytes::from(body)).boxed());
+    // Only a header or status that is no header or status fails, and these are ours.
+    response.unwrap_or_else(|_| Response::new(Full::default().boxed()))
+}

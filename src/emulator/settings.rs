@@ -1,0 +1,95 @@
+//! The switches: what nobody has published about the service, as a choice.
+
+use serde::{Deserialize, Serialize};
+
+/// How the emulator behaves where AWS documents nothing, or where another
+/// emulator differs from AWS. The defaults are the likelier answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Rows in one page of `ListStudioSessionMappings` and `ListStudios`. The
+    /// calls take no page size and AWS documents none.
+    pub page_size: usize,
+    /// The most rows the Identity Store puts in one page. A request's
+    /// `MaxResults` (AWS documents 1 to 100) is honoured below it.
+    pub max_identity_page: usize,
+    /// Whether `GetUserId`, `GetGroupId` and EMR's `IdentityName` ignore case.
+    pub names_ignore_case: bool,
+    /// What Delete says when the user or group is gone but the mapping is there.
+    pub delete_after_identity_gone: AfterIdentityGone,
+    /// Whether one person may be mapped as a user and through a group in one Studio.
+    pub user_and_group_mapping: bool,
+    /// `ListGroupMemberships` of an unknown group: an empty list, as moto answers,
+    /// or the `ResourceNotFoundException` AWS documents.
+    pub moto_unknown_group_is_empty: bool,
+    /// Whether the account has IAM Identity Center at all.
+    pub identity_center_enabled: bool,
+    /// Texts nobody has published.
+    pub texts: Texts,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            page_size: 50,
+            max_identity_page: 100,
+            names_ignore_case: false,
+            delete_after_identity_gone: AfterIdentityGone::Allow,
+            user_and_group_mapping: true,
+            moto_unknown_group_is_empty: false,
+            identity_center_enabled: true,
+            texts: Texts::default(),
+        }
+    }
+}
+
+/// See [`Settings::delete_after_identity_gone`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AfterIdentityGone {
+    /// The id is not looked up: the mapping is deleted; where there is none, it
+    /// "does not exist".
+    #[default]
+    Allow,
+    /// `IdentityId is invalid`.
+    Refuse,
+}
+
+/// EMR's refusals whose wording is unknown. The service's tail is added to each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Texts {
+    /// Both `IdentityId` and `IdentityName` given, or neither. AWS documents only
+    /// that one must be, and not both.
+    pub id_or_name: String,
+    /// An `IdentityName` that nobody bears.
+    pub unknown_name: String,
+    /// A session policy that is not the ARN of an IAM policy.
+    pub bad_policy: String,
+    /// A Studio whose `AuthMode` is `IAM`.
+    pub iam_studio: String,
+    /// One user more than the Studio takes.
+    pub too_many_users: String,
+    /// One group more than the Studio takes.
+    pub too_many_groups: String,
+    /// See [`Settings::user_and_group_mapping`].
+    pub user_and_group: String,
+    /// A `Marker` that is none.
+    pub bad_marker: String,
+}
+
+impl Default for Texts {
+    fn default() -> Texts {
+        Texts {
+            id_or_name: "Either IdentityId or IdentityName must be specified, but not both.".into(),
+            unknown_name: "IdentityName is invalid".into(),
+            bad_policy: "SessionPolicyArn is invalid".into(),
+            iam_studio: "Studio session mappings are not supported for a Studio with AuthMode IAM"
+                .into(),
+            too_many_users: "Studio has reached its limit of users".into(),
+            too_many_groups: "Studio has reached its limit of groups".into(),
+            user_and_group: "The user is already assigned to the Studio through a group".into(),
+            bad_marker: "Marker is invalid".into(),
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! EMR's Studios and their session mappings, with the texts others have published.
+
+use serde_json::{Value, json};
+
+use super::records::{AuthMode, IdentityType, Mapping, Studio, looks_like_an_id, now};
+use super::settings::AfterIdentityGone;
+use super::wire::{Answer, Caller, Refusal, listed, page, required, text};
+use super::world::World;
+
+/// Answers one call. `None`: there is no such operation here.
+pub(super) fn answer(
+    world: &mut World,
+    caller: &Caller,
+    operation: &str,
+    input: &Value,
+) -> Option<Answer> {
+    let answer = match operation {
+        "CreateStudioSessionMapping" => create(world, caller, input),
+        "GetStudioSessionMapping" => get(world, caller, input),
+        "UpdateStudioSessionMapping" => update(world, caller, input),
+        "DeleteStudioSessionMapping" => delete(world, caller, input),
+        "ListStudioSessionMappings" => list(world, caller, input),
+        "DescribeStudio" => describe_studio(world, caller, input),
+        "ListStudios" => list_studios(world, caller, input),
+        _ => return None,
+    };
+    Some(answer)
+}
+
+const NOT_THERE: &str = "Studio session mapping does not exist.";
+const INVALID_ID: &str = "IdentityId is invalid";
+
+fn create(world: &mut World, caller: &Caller, input: &Value) -> Answer {
+    let studio_id = mappable_studio(world, caller, input)?;
+    let kind = identity_type(input)?;
+    let policy = session_policy(world, caller, input)?;
+    let id = identity(world, caller, input, kind)?;
+    let name = known(world, kind, &id)
+        .ok_or_else(|| refused(caller, INVALID_ID))?
+        .to_owned();
+    let key = (studio_id, kind, id);
+    if world.mappings.contains_key(&key) {
+        return Err(refused(caller, "Studio session mapping already exists."));
+    }
+    let (studio_id, kind, id) = &key;
+    has_room(world, caller, studio_id, *kind)?;
+    if !world.settings.user_and_group_mapping && mapped_otherwise(world, studio_id, *kind, id) {
+        return Err(refused(caller, &world.settings.texts.user_and_group));
+    }
+    world.mappings.insert(key, Mapping::new(&policy, name));
+    Ok(json!({}))
+}
+
+fn get(world: &World, caller: &Caller, input: &Value) -> Answer {
+    let studio_id = mappable_studio(world, caller, input)?;
+    let kind = identity_type(input)?;
+    let id = identity(world, caller, input, kind)?;
+    known(world, kind, &id).ok_or_else(|| refused(caller, INVALID_ID))?;
+    let key = (studio_id, kind, id);
+    let mapping = world
+        .mappings
+        .get(&key)
+        .ok_or_else(|| refused(caller, NOT_THERE))?;
+    let mut answer = mapping_json(&key, mapping);
+    answer["LastModifiedTime"] = mapping.modified.into();
+    Ok(json!({ "SessionMapping": answer }))
+}
+
+fn update(world: &mut World, caller: &Caller, input: &Value) -> Answer {
+    let studio_id = mappable_studio(world, caller, input)?;
+    let kind = identity_type(input)?;
+    let policy = session_policy(world, caller, input)?;
+    let id = identity(world, caller, input, kind)?;
+    known(world, kind, &id).ok_or_else(|| refused(caller, INVALID_ID))?;
+    let mapping = world.mappings.get_mut(&(studio_id, kind, id));
+    let mapping = mapping.ok_or_else(|| refused(caller, NOT_THERE))?;
+    mapping.session_policy_arn = policy;
+    mapping.modified = now();
+    Ok(json!({}))
+}
+
+/// Nobody has published what Delete says once the identity is gone; see
+/// [`super::Settings::delete_after_identity_gone`].
+fn delete(world: &mut World, caller: &Caller, input: &Value) -> Answer {
+    let studio_id = mappable_studio(world, caller, input)?;
+    let kind = identity_type(input)?;
+    let id = identity(world, caller, input, kind)?;
+    let key = (studio_id, kind, id);
+    if known(world, kind, &key.2).is_none() {
+        let looked_up = world.settings.delete_after_identity_gone == AfterIdentityGone::Refuse;
+        // Even where ids are not looked up, a name is no id.
+        let no_id = !looks_like_an_id(&key.2) && !world.mappings.contains_key(&key);
+        if looked_up || no_id {
+            return Err(refused(caller, INVALID_ID));
+        }
+    }
+    world
+        .mappings
+        .remove(&key)
+        .ok_or_else(|| refused(caller, NOT_THERE))?;
+    Ok(json!({}))
+}
+
+fn list(world: &World, caller: &Caller, input: &Value) -> Answer {
+    let studio_id = match text(input, "StudioId") {
+        Some(_) => Some(mappable_studio(world, caller, input)?),
+        None => None,
+    };
+    let kind = match text(input, "IdentityType") {
+        Some(_) => Some(identity_type(input)?),
+        None => None,
+    };
+    identity_center(world, caller)?;
+    let asked = world.mappings.iter().filter(|((studio, of, _), _)| {
+        studio_id.as_ref().is_none_or(|id| id == studio)
+            && kind.is_none_or(|kind| kind == *of)
+            && world
+                .studios
+                .get(studio)
+                .is_some_and(|studio| visible(world, caller, studio))
+    });
+    let rows = asked.map(|(key, mapping)| {
+        let (studio, kind, id) = key;
+        (format!("{studio} {kind} {id}"), mapping_json(key, mapping))
+    });
+    // Sorted by what the page tokens name, so that no page repeats or loses a row.
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let list = format!("ListStudioSessionMappings {studio_id:?} {kind:?}");
+    let token = text(input, "Marker");
+    let page = page(rows.into_iter(), &list, token, world.settings.page_size);
+    let (rows, token) = page.ok_or_else(|| refused(caller, &world.settings.texts.bad_marker))?;
+    Ok(listed(rows, "SessionMappings", token, "Marker"))
+}
+
+fn describe_studio(world: &World, caller: &Caller, input: &Value) -> Answer {
+    let id = required(input, "StudioId")?;
+    let studio = studio(world, caller, id)?;
+    let region = studio.region.as_ref().or(caller.region.as_ref());
+    let region = region.map_or("us-east-1", String::as_str);
+    let account = studio.account.as_ref().unwrap_or(&world.account);
+    let mut answer = studio_json(id, studio);
+    answer["StudioArn"] = format!("arn:aws:elasticmapreduce:{region}:{account}:studio/{id}").into();
+    Ok(json!({ "Studio": answer }))
+}
+
+fn list_studios(world: &World, caller: &Caller, input: &Value) -> Answer {
+    let here = world
+        .studios
+        .iter()
+        .filter(|(_, studio)| visible(world, caller, studio));
+    let rows = here.map(|(id, studio)| (id.clone(), studio_json(id, studio)));
+    let page = page(
+        rows,
+        "ListStudios",
+        text(input, "Marker"),
+        world.settings.page_size,
+    );
+    let (rows, token) = page.ok_or_else(|| refused(caller, &world.settings.texts.bad_marker))?;
+    Ok(listed(rows, "Studios", token, "Marker"))
+}
+
+/// `InvalidRequestException` as the service words it: only the text tells one
+/// refusal from another, and it carries a tail.
+fn refused(caller: &Caller, text: &str) -> Refusal {
+    let message = format!(
+        "{text} (Service: AWSEditors; Status Code: 400; Error Code: InvalidRequestException; \
+         Request ID: {}; Proxy: null)",
+        caller.request_id
+    );
+    let code = "InvalidRequestException";
+    Refusal::modelled(400, code, &message).with("ErrorCode", code)
+}
+
+/// AWS scopes Studios to an account and a Region; from elsewhere they do not exist.
+fn visible(world: &World, caller: &Caller, studio: &Studio) -> bool {
+    let account = caller.account.as_ref().unwrap_or(&world.account);
+    let same = |own: &Option<String>, other: Option<&String>| match (own, other) {
+        (Some(own), Some(other)) => own == other,
+        _ => true,
+    };
+    same(&studio.region, caller.region.as_ref()) && same(&studio.account, Some(account))
+}
+
+fn studio<'a>(world: &'a World, caller: &Caller, id: &str) -> Result<&'a Studio, Refusal> {
+    let studio = world
+        .studios
+        .get(id)
+        .filter(|studio| visible(world, caller, studio));
+    studio.ok_or_else(|| refused(caller, "Studio does not exist"))
+}
+
+/// The id of a Studio that can have mappings at all.
+fn mappable_studio(world: &World, caller: &Caller, input: &Value) -> Result<String, Refusal> {
+    let id = required(input, "StudioId")?;
+    identity_center(world, caller)?;
+    match studio(world, caller, id)?.auth_mode {
+        AuthMode::Sso => Ok(id.into()),
+        AuthMode::Iam => Err(refused(caller, &world.settings.texts.iam_studio)),
+    }
+}
+
+fn identity_center(world: &World, caller: &Caller) -> Result<(), Refusal> {
+    match world.settings.identity_center_enabled {
+        true => Ok(()),
+        false => Err(refused(caller, "IAM Identity Center is not enabled")),
+    }
+}
+
+fn identity_type(input: &Value) -> Result<IdentityType, Refusal> {
+    match required(input, "IdentityType")? {
+        "USER" => Ok(IdentityType::User),
+        "GROUP" => Ok(IdentityType::Group),
+        other => {
+            let constraint = "satisfy enum value set: [GROUP, USER]";
+            Err(Refusal::constraint(
+                "IdentityType",
+                &format!("'{other}'"),
+                constraint,
+            ))
+        }
+    }
+}
+
+/// The id of the identity a request names by id or by name; AWS documents that
+/// one of the two must be given, and not both. An id is not looked up here.
+fn identity(
+    world: &World,
+    caller: &Caller,
+    input: &Value,
+    kind: IdentityType,
+) -> Result<String, Refusal> {
+    let texts = &world.settings.texts;
+    let given = |member| text(input, member).filter(|value| !value.is_empty());
+    match (given("IdentityId"), given("IdentityName")) {
+        (Some(id), None) => Ok(id.into()),
+        (None, Some(name)) if name.chars().count() > 256 => {
+            let constraint = "have length less than or equal to 256";
+            Err(Refusal::constraint(
+                "IdentityName",
+                &format!("'{name}'"),
+                constraint,
+            ))
+        }
+        (None, Some(name)) => {
+            let id = world.id_by_name(kind, name).map(str::to_owned);
+            id.ok_or_else(|| refused(caller, &texts.unknown_name))
+        }
+        _ => Err(refused(caller, &texts.id_or_name)),
+    }
+}
+
+fn known<'a>(world: &'a World, kind: IdentityType, id: &str) -> Option<&'a str> {
+    world.identity_name(kind, id)
+}
+
+/// Whether the policy exists is not for this emulator to know; its form is.
+fn session_policy(world: &World, caller: &Caller, input: &Value) -> Result<String, Refusal> {
+    let policy = required(input, "SessionPolicyArn")?;
+    let parts: Vec<&str> = policy.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", _, "iam", "", _, resource] if resource.starts_with("policy/") => Ok(policy.into()),
+        _ => Err(refused(caller, &world.settings.texts.bad_policy)),
+    }
+}
+
+/// AWS documents 100 users and 5 groups a Studio.
+fn has_room(
+    world: &World,
+    caller: &Caller,
+    studio_id: &str,
+    kind: IdentityType,
+) -> Result<(), Refusal> {
+    let Some(studio) = world.studios.get(studio_id) else {
+        return Ok(());
+    };
+    let mapped = world
+        .mappings
+        .keys()
+        .filter(|(of, is, _)| of == studio_id && *is == kind)
+        .count();
+    let texts = &world.settings.texts;
+    match kind {
+        IdentityType::User if mapped >= studio.user_limit => {
+            Err(refused(caller, &texts.too_many_users))
+        }
+        IdentityType::Group if mapped >= studio.group_limit => {
+            Err(refused(caller, &texts.too_many_groups))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether mapping this identity would give somebody two mappings in the Studio:
+/// as a user, and through a group.
+fn mapped_otherwise(world: &World, studio_id: &str, kind: IdentityType, id: &str) -> bool {
+    let mapped = |kind, id: &String| {
+        world
+            .mappings
+            .contains_key(&(studio_id.to_owned(), kind, id.clone()))
+    };
+    world.memberships.values().any(|membership| match kind {
+        IdentityType::User => {
+            membership.user == id && mapped(IdentityType::Group, &membership.group)
+        }
+        IdentityType::Group => {
+            membership.group == id && mapped(IdentityType::User, &membership.user)
+        }
+    })
+}
+
+fn mapping_json(key: &(String, IdentityType, String), mapping: &Mapping) -> Value {
+    let (studio, kind, id) = key;
+    let mut row = json!({
+        "StudioId": studio,
+        "IdentityId": id,
+        "IdentityType": kind.to_string(),
+        "SessionPolicyArn": mapping.session_policy_arn,
+        "CreationTime": mapping.created,
+    });
+    if !mapping.identity_name.is_empty() {
+        row["IdentityName"] = mapping.identity_name.as_str().into();
+    }
+    row
+}
+
+fn studio_json(id: &str, studio: &Studio) -> Value {
+    json!({
+        "StudioId": id,
+        "Name": studio.name,
+        "AuthMode": studio.auth_mode,
+        "CreationTime": studio.created,
+    })
+}

@@ -1,0 +1,54 @@
+//! The operator's tool: the same engine as the function, from a terminal.
+//!
+//! Results go to standard output, diagnostics to standard error. Exit codes: 0
+//! done, 1 failed.
+
+mod emulate;
+mod schema;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use schema::policy_table_schema;
+
+/// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
+#[derive(Debug, Parser)]
+#[command(name = "emr-studio-sync", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play events against an embedded AWS, and see what each leads to
+    Simulate(simulate::Arguments),
+    /// Serve the embedded AWS, for `sam local invoke` and for tests
+    Emulate(emulate::Arguments),
+    /// Print the JSON Schema of the policy table
+    Schema,
+}
+
+/// Runs the tool with the process's arguments.
+pub async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Simulate(arguments) => simulate::run(arguments).await,
+        Command::Emulate(arguments) => emulate::run(arguments).await,
+        Command::Schema => {
+            anstream::print!("{}", policy_table_schema());
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    done.unwrap_or_else(|problem| {
+        anstream::eprintln!("error: {problem}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Reads a file, or says which could not be read.
+fn read(path: &std::path::Path) -> Result<String, String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}

@@ -1,0 +1,346 @@
+//! The real binary, as Lambda runs it: a Runtime API on one side, the embedded
+//! AWS on the other.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, Seed, World};
+use serde_json::{Value, json};
+use support::runtime::Lambda;
+use support::{ANALYTICS, STORE, batch, mappings, member_added, schedule, table, world};
+
+async fn emulator(world: World) -> Emulator {
+    Emulator::start(world, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .await
+        .unwrap()
+}
+
+async fn lambda(emulator: &Emulator, table: &str, more: &[(&str, &str)]) -> Lambda {
+    let url = emulator.url();
+    let mut env = vec![
+        ("AWS_ENDPOINT_URL_EMR", url.as_str()),
+        ("AWS_ENDPOINT_URL_IDENTITYSTORE", url.as_str()),
+        ("IDENTITY_STORE_ID", STORE),
+        ("POLICY_TABLE", table),
+        ("MODE", "apply"),
+    ];
+    env.extend(more);
+    Lambda::start(&env).await
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn json_file(path: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The files of `events/`, in the order of the story.
+fn story() -> Vec<PathBuf> {
+    let files = std::fs::read_dir(root().join("events")).unwrap();
+    let mut files: Vec<PathBuf> = files
+        .map(|file| file.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// The metrics of the one invocation in these lines.
+fn metrics(log: &[Value]) -> &Value {
+    let lines: Vec<&Value> = log
+        .iter()
+        .filter(|line| line.get("_aws").is_some())
+        .collect();
+    assert_eq!(
+        lines.len(),
+        1,
+        "one line of metrics an invocation: {log:#?}"
+    );
+    lines[0]
+}
+
+#[tokio::test]
+async fn the_story_of_the_events_folder_ends_as_the_table_says() {
+    let seed = std::fs::read_to_string(root().join("events/directory.toml")).unwrap();
+    let Seed {
+        world,
+        story: steps,
+    } = World::from_toml(&seed).unwrap();
+    let emulator = emulator(world).await;
+    let policy = root().join("events/policy.toml");
+    let lambda = lambda(&emulator, policy.to_str().unwrap(), &[]).await;
+
+    let mut told = String::new();
+    for path in story() {
+        let file = path.file_name().unwrap().to_str().unwrap();
+        for step in steps.iter().filter(|step| step.before == file) {
+            emulator.world().play(step).unwrap();
+        }
+        let report = lambda.invoke(&json_file(&path)).await.unwrap();
+        told += &format!("{file}: {}", report["scope"].as_str().unwrap());
+        for count in ["created", "updated", "deleted", "unchanged"] {
+            if report[count] != 0 {
+                told += &format!(", {} {count}", report[count]);
+            }
+        }
+        told += "\n";
+        assert_eq!(report["failed"], 0, "{report:#}");
+    }
+    insta::assert_snapshot!(told, @"
+    01-schedule-first-pass.json: everything, 6 created
+    02-joiner-user.json: user
+    03-joiner-membership.json: user, 1 created
+    04-mover-into-new-group.json: user, 1 updated
+    05-mover-out-of-old-group.json: user, 1 unchanged
+    06-leaver.json: everything, 1 deleted, 6 unchanged
+    07-deleted-user.json: user, 1 deleted
+    08-new-group.json: group, 3 unchanged
+    09-scim-hidden-members.json: group, 1 created, 3 unchanged
+    10-failed-call.json: nothing
+    11-somebody-elses-group.json: nothing
+    12-schedule.json: everything, 6 unchanged
+    ");
+    insta::assert_snapshot!(mappings(&emulator.world()).join("\n"), @"
+    analytics USER alice@example.com engineer
+    analytics USER bob@example.com engineer
+    analytics USER erin@example.com analyst
+    analytics USER frank@example.com engineer
+    analytics USER grace@example.com somebody-elses
+    science GROUP data-engineers analyst
+    science USER ops@example.com engineer
+    ");
+}
+
+#[tokio::test]
+async fn every_change_has_one_record_that_names_its_cause() {
+    let emulator = emulator(world()).await;
+    let lambda = lambda(&emulator, &table(|_| ()).to_string(), &[]).await;
+    lambda.invoke(&schedule()).await.unwrap();
+    lambda.log().await;
+
+    let (group, user) = {
+        let mut world = emulator.world();
+        world.add_member("data-analysts", "dave").unwrap();
+        (
+            world.group_id("data-analysts").unwrap(),
+            world.user_id("dave").unwrap(),
+        )
+    };
+    lambda.invoke(&member_added(&group, &user)).await.unwrap();
+    let log = lambda.log().await;
+    let records: Vec<&Value> = log
+        .iter()
+        .filter(|line| line["message"] == "change")
+        .collect();
+    let [record] = records[..] else {
+        panic!("one record: {log:#?}")
+    };
+    let mut expected = json!({
+        "level": "INFO",
+        "message": "change",
+        "action": "create",
+        "outcome": "done",
+        "studio": "analytics",
+        "studio_id": ANALYTICS,
+        "identity_type": "USER",
+        "identity_id": user,
+        "session_policy": support::ANALYST,
+        "rule": 1,
+        "via_group": group,
+        "cause": "event-CreateGroupMembership",
+        "cloudtrail": "cloudtrail-CreateGroupMembership",
+    });
+    expected["timestamp"] = record["timestamp"].clone();
+    assert_eq!(*record, expected);
+    assert!(record["timestamp"].as_str().unwrap().ends_with('Z'));
+
+    let metrics = metrics(&log);
+    assert_eq!(metrics["Created"], 1);
+    assert_eq!(metrics["FunctionName"], "studio-sync");
+    assert!(metrics["EventToMappingMs"].as_i64().unwrap() > 0);
+    assert_eq!(
+        metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"],
+        "EmrStudioSync"
+    );
+}
+
+#[tokio::test]
+async fn a_name_is_logged_only_if_that_is_wanted() {
+    for wanted in [false, true] {
+        let emulator = emulator(world()).await;
+        let more: &[(&str, &str)] = if wanted {
+            &[("LOG_NAMES", "true")]
+        } else {
+            &[]
+        };
+        let table = table(|_| ()).to_string();
+        let lambda = lambda(&emulator, &table, more).await;
+        lambda.invoke(&schedule()).await.unwrap();
+        let (group, user) = {
+            let mut world = emulator.world();
+            world.add_user("zebulon").unwrap();
+            world.add_member("data-analysts", "zebulon").unwrap();
+            (
+                world.group_id("data-analysts").unwrap(),
+                world.user_id("zebulon").unwrap(),
+            )
+        };
+        lambda.invoke(&member_added(&group, &user)).await.unwrap();
+        emulator
+            .world()
+            .remove_member("data-analysts", "zebulon")
+            .unwrap();
+        lambda.invoke(&schedule()).await.unwrap();
+        let log = format!("{:?}", lambda.log().await);
+        assert!(log.contains(&user), "the id is always there");
+        assert_eq!(log.contains("zebulon"), wanted, "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_configuration_stops_the_start_with_one_error_that_names_everything() {
+    let emulator = emulator(world()).await;
+    let bad = table(|table| {
+        table["rules"][2]["studio"] = json!("nope");
+        table["on_missing_group"] = json!("ignore");
+    });
+    let mut lambda = lambda(&emulator, &bad.to_string(), &[("MODE", "aply")]).await;
+    assert_ne!(lambda.ended().await, 0);
+    let log = lambda.log().await;
+    let [error] = &log[..] else {
+        panic!("one line: {log:#?}")
+    };
+    assert_eq!(error["level"], "ERROR");
+    let problems = error["problems"].as_str().unwrap();
+    for place in [
+        "MODE: ",
+        "rules[2].studio: no studio is called",
+        "on_missing_group: ",
+    ] {
+        assert!(problems.contains(place), "{problems}");
+    }
+    assert!(emulator.world().calls.is_empty());
+}
+
+#[tokio::test]
+async fn junk_is_answered_and_never_the_end_of_the_process() {
+    let emulator = emulator(world()).await;
+    let lambda = lambda(&emulator, &table(|_| ()).to_string(), &[]).await;
+    let deep = format!("{}{}", "[".repeat(400_000), "]".repeat(400_000));
+    let long = json!({ "x": "y".repeat(1_000_000) }).to_string();
+    let junk: [&[u8]; 12] = [
+        b"null",
+        b"0",
+        b"\"reconcile\"",
+        b"[]",
+        b"{}",
+        br#"{"Records": 5}"#,
+        br#"{"action": "delete everything"}"#,
+        br#"{"action": "reconcile", "stduio": "analytics"}"#,
+        br#"{"detail": {"action": "reconcile"}}"#,
+        br#"{"detail-type": "AWS API Call via CloudTrail", "detail": 7}"#,
+        deep.as_bytes(),
+        long.as_bytes(),
+    ];
+    for payload in junk {
+        let shown = String::from_utf8_lossy(&payload[..payload.len().min(60)]).into_owned();
+        let time = Duration::from_secs(60);
+        match lambda.invoke_within(payload.to_vec(), time).await {
+            Ok(report) => {
+                assert_eq!(report["scope"], "nothing", "{shown}: {report}");
+                assert!(report["reason"].is_string(), "{shown}: {report}");
+            }
+            Err(error) => assert!(error["errorMessage"].is_string(), "{shown}: {error}"),
+        }
+    }
+    assert!(emulator.world().calls.is_empty(), "no call was made");
+    lambda.invoke(&schedule()).await.unwrap();
+    assert!(!emulator.world().mappings.is_empty(), "it still works");
+}
+
+#[tokio::test]
+async fn a_batch_is_one_pass_and_names_only_the_messages_that_must_come_again() {
+    let emulator = emulator(world()).await;
+    let lambda = lambda(&emulator, &table(|_| ()).to_string(), &[]).await;
+    lambda.invoke(&schedule()).await.unwrap();
+    let (group, dave, ops) = {
+        let mut world = emulator.world();
+        world.add_member("data-analysts", "dave").unwrap();
+        world.add_member("data-analysts", "ops").unwrap();
+        let (dave, ops) = (
+            world.user_id("dave").unwrap(),
+            world.user_id("ops").unwrap(),
+        );
+        // Dave's creation fails for longer than anybody retries.
+        world
+            .faults
+            .add(Fault::on("CreateStudioSessionMapping", FaultKind::ServerError).containing(&dave));
+        (world.group_id("data-analysts").unwrap(), dave, ops)
+    };
+    lambda.log().await;
+    let bodies = [
+        member_added(&group, &dave).to_string(),
+        "not even JSON".to_owned(),
+        member_added(&group, &ops).to_string(),
+        json!({ "action": "reconcile" }).to_string(),
+    ];
+    let answer = lambda.invoke(&batch(bodies)).await.unwrap();
+    assert_eq!(
+        answer,
+        json!({ "batchItemFailures": [{ "itemIdentifier": "m0" }] })
+    );
+    assert!(mappings(&emulator.world()).contains(&"analytics USER ops analyst".to_owned()));
+
+    let log = lambda.log().await;
+    assert_eq!(metrics(&log)["Rejected"], 2);
+    let junk = log
+        .iter()
+        .find(|line| line["message"] == "not understood")
+        .unwrap();
+    assert_eq!(junk["level"], "ERROR");
+    assert!(junk["payload"].as_str().unwrap().contains("not even JSON"));
+    assert_eq!(
+        log.iter()
+            .filter(|line| line["message"] == "report")
+            .count(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn what_is_short_of_time_stops_cleanly_and_is_to_be_run_again() {
+    let emulator = emulator(world()).await;
+    let slow = Fault::on(
+        "CreateStudioSessionMapping",
+        FaultKind::Latency(Duration::from_secs(1)),
+    );
+    emulator.world().faults.add(slow);
+    let table = table(|table| table["pace"]["emr_per_second"] = json!(1)).to_string();
+    let table = table.replace("\"emr_burst\":2000", "\"emr_burst\":6");
+    let lambda = lambda(&emulator, &table, &[]).await;
+    let payload = schedule().to_string().into_bytes();
+    let error = lambda
+        .invoke_within(payload, Duration::from_secs(12))
+        .await
+        .unwrap_err();
+    assert_eq!(error["errorType"], "Incomplete");
+    let log = lambda.log().await;
+    let report = log.iter().find(|line| line["message"] == "report").unwrap();
+    assert!(report["remaining"].as_i64().unwrap() > 0, "{report}");
+    assert_eq!(report["failed"], 0, "{report}");
+    assert_eq!(metrics(&log)["FullPassCompleted"], 0);
+
+    let report = lambda.invoke(&schedule()).await.unwrap();
+    assert_eq!(report["remaining"], 0);
+    assert_eq!(mappings(&emulator.world()).len(), 5);
+}

@@ -54,7 +54,7 @@ impl Function {
             },
             Payload::Request(Ok(Request::Explain(subject))) => {
                 let explanation = Box::pin(self.sync.explain(&subject, deadline)).await;
-                self.finish(&Pass::default(), Counts::default());
+                self.count(&Pass::default(), Counts::default());
                 Ok(json!(explanation))
             }
             Payload::Request(Ok(Request::Reconcile {
@@ -219,9 +219,13 @@ impl Function {
         json!(pass.report)
     }
 
-    fn finish(&self, pass: &Pass, mut counts: Counts) {
-        (counts.api_calls, counts.throttled) = self.sync.take_tally();
+    fn finish(&self, pass: &Pass, counts: Counts) {
         telemetry::report(&pass.report);
+        self.count(pass, counts);
+    }
+
+    fn count(&self, pass: &Pass, mut counts: Counts) {
+        (counts.api_calls, counts.throttled) = self.sync.take_tally();
         (self.emit)(&telemetry::metrics(pass, &counts, self.name.as_deref()));
     }
 

@@ -204,27 +204,6 @@ fn change(
     })
 }
 
-/// The mappings after some changes were made: what [`plan`] then finds agrees.
-pub fn apply(mappings: &mut Mappings, changes: &[Change]) {
-    for change in changes {
-        match &change.session_policy {
-            None => {
-                mappings.remove(&change.identity);
-            }
-            Some(session_policy) => {
-                let name = mappings
-                    .remove(&change.identity)
-                    .and_then(|mapping| mapping.name);
-                let mapping = Mapping {
-                    session_policy: session_policy.clone(),
-                    name,
-                };
-                mappings.insert(change.identity.clone(), mapping);
-            }
-        }
-    }
-}
-
 /// `+ USER 0a1b…  arn:…  (rules[0], through group 1b2c…)`
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -142,7 +142,8 @@ impl fmt::Display for Selector {
         match self {
             Selector::Group(pattern) => write!(f, "group \"{}\"", pattern.0),
             Selector::GroupId(id) => write!(f, "group_id {id}"),
-            Selector::User(name) => write!(f, "user \"{name}\""),
+            // A person's name has no place in a log: the rule's does.
+            Selector::User(_) => f.write_str("the user it names"),
             Selector::UserId(id) => write!(f, "user_id {id}"),
         }
     }

@@ -25,15 +25,9 @@ use crate::policy::{self, Table};
 #[derive(Debug)]
 pub struct Studio {
     id: String,
-    account: Arc<Account>,
-    checked: Mutex<Option<Usable>>,
-}
-
-/// A client and the pace of its calls: EMR throttles by account and Region.
-#[derive(Debug)]
-struct Account {
     client: Client,
-    pace: Pace,
+    pace: Arc<Pace>,
+    checked: Mutex<Option<Usable>>,
 }
 
 /// Whether a Studio can have mappings.
@@ -74,43 +68,34 @@ pub enum Made {
 }
 
 impl Studio {
-    /// The Studios of a table, in its order. Those of one account and Region
-    /// share a client and its pace.
+    /// The Studios of a table, in its order. EMR throttles by account and
+    /// Region, so those that share both share a pace.
     pub async fn of_table(
         table: &Table,
         config: &SdkConfig,
         flight: &Arc<Semaphore>,
         tally: &Arc<Tally>,
     ) -> Vec<Studio> {
-        type Place<'a> = (Option<&'a str>, Option<&'a str>, Option<&'a str>);
-        let mut accounts: HashMap<Place<'_>, Arc<Account>> = HashMap::new();
+        let mut paces: HashMap<(Option<&str>, Option<&str>), Arc<Pace>> = HashMap::new();
         let mut studios = Vec::new();
         for studio in &table.studios {
-            let policy::Studio {
-                region,
-                role_arn,
-                external_id,
-                ..
-            } = studio;
-            let place = (
-                region.as_deref(),
-                role_arn.as_deref(),
-                external_id.as_deref(),
-            );
-            let account = match accounts.get(&place) {
-                Some(account) => Arc::clone(account),
-                None => {
-                    let burst = f64::from(table.pace.emr_burst);
-                    let pace = Pace::new(burst, table.pace.emr_per_second, Arc::clone(flight));
-                    let client = client(studio, config, tally).await;
-                    let account = Arc::new(Account { client, pace });
-                    accounts.insert(place, Arc::clone(&account));
-                    account
-                }
-            };
+            let ours = config.region().map(Region::as_ref);
+            let region = studio.region.as_deref().or(ours);
+            // arn:aws:iam::<account>:role/…
+            let role = studio.role_arn.as_deref();
+            let account = role.and_then(|role| role.split(':').nth(4));
+            let pace = paces.entry((region, account)).or_insert_with(|| {
+                let burst = f64::from(table.pace.emr_burst);
+                Arc::new(Pace::new(
+                    burst,
+                    table.pace.emr_per_second,
+                    Arc::clone(flight),
+                ))
+            });
             studios.push(Studio {
                 id: studio.id.clone(),
-                account,
+                client: client(studio, config, tally).await,
+                pace: Arc::clone(pace),
                 checked: Mutex::default(),
             });
         }
@@ -130,7 +115,6 @@ impl Studio {
         let call = "DescribeStudio";
         let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
         let answer = self
-            .account
             .client
             .describe_studio()
             .studio_id(&self.id)
@@ -162,7 +146,6 @@ impl Studio {
         let malformed = |text: &str| Refusal::Other(CallError::malformed(call, text));
         let mut mappings = Mappings::new();
         let mut pages = self
-            .account
             .client
             .list_studio_session_mappings()
             .studio_id(&self.id)
@@ -214,11 +197,7 @@ impl Studio {
         let call = "GetStudioSessionMapping";
         let malformed = |text: &str| Refusal::Other(CallError::malformed(call, text));
         let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
-        let request = self
-            .account
-            .client
-            .get_studio_session_mapping()
-            .studio_id(&self.id);
+        let request = self.client.get_studio_session_mapping().studio_id(&self.id);
         let request = request
             .identity_type(emr(identity.kind))
             .identity_id(identity.id.as_str());
@@ -272,7 +251,6 @@ impl Studio {
         let call = "CreateStudioSessionMapping";
         let permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
         let answer = self
-            .account
             .client
             .create_studio_session_mapping()
             .studio_id(&self.id)
@@ -304,7 +282,6 @@ impl Studio {
         let call = "UpdateStudioSessionMapping";
         let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
         let answer = self
-            .account
             .client
             .update_studio_session_mapping()
             .studio_id(&self.id)
@@ -322,7 +299,6 @@ impl Studio {
         let call = "DeleteStudioSessionMapping";
         let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
         let answer = self
-            .account
             .client
             .delete_studio_session_mapping()
             .studio_id(&self.id)
@@ -341,7 +317,7 @@ impl Studio {
         deadline: Instant,
     ) -> Result<OwnedSemaphorePermit, CallError> {
         // One bucket for all of EMR's calls, as the account has.
-        let permit = self.account.pace.admit("emr", deadline).await;
+        let permit = self.pace.admit("emr", deadline).await;
         permit.map_err(|none| CallError::no_time(call, none))
     }
 }

@@ -166,6 +166,11 @@ impl Sync {
         if collided && task.mode == Mode::Apply {
             // Somebody mapped one of them since it was read. Once more, with
             // that mapping known: whether it is ours to change is for the plan.
+            let task = &Task {
+                scope: task.scope.clone(),
+                approve: None,
+                ..*task
+            };
             let (seen, plans) = self.settled(task, &formerly, true).await;
             let again = self.execute(task, &seen, plans, &mut pass).await;
             if again || !seen.is_whole() {

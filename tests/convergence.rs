@@ -342,7 +342,7 @@ async fn live(bench: &Bench, story: &[(Happening, Fate)]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn one_full_pass_makes_it_what_the_table_says_and_a_second_writes_nothing(

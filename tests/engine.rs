@@ -242,7 +242,7 @@ async fn a_renamed_user_is_no_longer_the_one_a_rule_names() {
         BTreeMap::from([("delete done".to_owned(), 1)]),
         "{report:#}"
     );
-    assert!(problems(&report).contains("rules[3]: user \"ops\" is not there"));
+    assert!(problems(&report).contains("rules[3]: the user it names is not there"));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod emulate;
 mod schema;
 mod simulate;
+mod tell;
 
 use std::process::ExitCode;
 

@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anstyle::{AnsiColor, Style};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use clap::Args;
-use comfy_table::{ContentArrangement, Table as Grid, presets};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -20,13 +18,12 @@ use crate::aws;
 use crate::config::{Config, Mode};
 use crate::emulator::{Emulator, Seed, World};
 use crate::error::Error;
-use crate::event::{self, Payload};
 use crate::handler::Function;
-use crate::identity::{Id, Identity, IdentityType};
-use crate::policy::Table;
+use crate::identity::{Id, Identity};
 use crate::policy::document::Document;
 use crate::policy::read::{self, Format};
-use crate::sync::{Access, Sync};
+use crate::policy::{Pace, Table};
+use crate::sync::Sync;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: emr-studio-sync simulate events/*.json")]
@@ -88,9 +85,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
 }
 
 /// The embedded AWS, the function before it, and the story that is played.
-struct Stage {
-    emulator: Emulator,
-    function: Function,
+pub(super) struct Stage {
+    pub(super) emulator: Emulator,
+    pub(super) function: Function,
     story: Vec<crate::emulator::Step>,
     /// Names by id, of those too who are gone by now.
     names: BTreeMap<Identity, String>,
@@ -106,7 +103,13 @@ impl Stage {
     async fn set(table: &Path, directory: &Path) -> Result<Stage, String> {
         let Seed { world, story } = World::from_toml(&super::read(directory)?)
             .map_err(|problem| format!("{}: {problem}", directory.display()))?;
-        let (table, document) = load_table(table)?;
+        let (mut table, document) = load_table(table)?;
+        // Nobody else calls the embedded AWS, and it is never tired.
+        table.pace = Pace {
+            emr_per_second: 1e4,
+            emr_burst: 10_000,
+            identity_store_per_second: 1e4,
+        };
         let config = Config {
             identity_store_id: world.store_id.clone(),
             identity_store_region: None,
@@ -172,196 +175,20 @@ impl Stage {
         }
     }
 
-    fn name(&self, identity: &Identity) -> String {
+    pub(super) fn name(&self, identity: &Identity) -> String {
         self.names
             .get(identity)
             .cloned()
             .unwrap_or_else(|| identity.id.to_string())
     }
 
-    fn alias<'a>(&'a self, session_policy: &'a str) -> &'a str {
+    /// What the table calls a session policy; its name, if it doesn't.
+    pub(super) fn alias<'a>(&'a self, session_policy: &'a str) -> &'a str {
+        let name = session_policy.rsplit('/').next().unwrap_or(session_policy);
         self.session_policies
             .get(session_policy)
-            .map_or(session_policy, String::as_str)
+            .map_or(name, String::as_str)
     }
-
-    // ------------------------------------------------------------------ words
-
-    fn tell(&self, file: &str, payload: &Value, answer: &Result<Value, Error>) -> String {
-        let mut text = format!("{}\n", paint(Style::new().bold(), file));
-        let _ = writeln!(text, "  {}", self.meaning(payload, answer));
-        let report = match answer {
-            Ok(report) => report,
-            Err(error) => {
-                let _ = writeln!(
-                    text,
-                    "  {}",
-                    paint(AnsiColor::Red.on_default(), &error.to_string())
-                );
-                return text;
-            }
-        };
-        let changes = report["changes"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        for change in changes {
-            let _ = writeln!(text, "  {}", self.change(change));
-        }
-        if changes.is_empty() && report["unchanged"].as_u64() > Some(0) {
-            let _ = writeln!(
-                text,
-                "  = all as it should be ({} mappings)",
-                report["unchanged"]
-            );
-        }
-        for problem in report["problems"].as_array().into_iter().flatten() {
-            let problem = format!("! {}", problem.as_str().unwrap_or_default());
-            let _ = writeln!(
-                text,
-                "  {}",
-                paint(AnsiColor::Yellow.on_default(), &problem)
-            );
-        }
-        text
-    }
-
-    /// What the event said: where to look, and why there.
-    fn meaning(&self, payload: &Value, answer: &Result<Value, Error>) -> String {
-        let report = answer.as_ref().unwrap_or(&Value::Null);
-        let scope = report["scope"].as_str().unwrap_or("?");
-        let detail = &payload["detail"]["eventName"];
-        let what = detail
-            .as_str()
-            .or(payload["detail-type"].as_str())
-            .unwrap_or("request");
-        let store = self.function.sync().store_id();
-        let named = match event::payload(payload) {
-            Payload::Event(event) => event::read(event, store).ok(),
-            _ => None,
-        };
-        let whom: Vec<String> = named
-            .iter()
-            .flat_map(|event| event.scope.identities())
-            .map(|identity| {
-                let kind = identity.kind.to_string().to_lowercase();
-                format!("{kind} {}", self.name(identity))
-            })
-            .collect();
-        let look = match (whom.is_empty(), report["reason"].as_str()) {
-            (false, _) => whom.join(", "),
-            (true, Some(reason)) => format!("{scope}: {reason}"),
-            (true, None) => scope.to_owned(),
-        };
-        format!("{what} -> look at {look}")
-    }
-
-    fn change(&self, change: &Value) -> String {
-        let text = |name: &str| change[name].as_str().unwrap_or_default();
-        let (sign, color) = match text("action") {
-            "create" => ('+', AnsiColor::Green),
-            "update" => ('~', AnsiColor::Yellow),
-            _ => ('-', AnsiColor::Red),
-        };
-        let kind = if text("identity_type") == "USER" {
-            IdentityType::User
-        } else {
-            IdentityType::Group
-        };
-        let identity = Id::from_service(text("identity_id"))
-            .map_or_else(String::new, |id| self.name(&Identity { kind, id }));
-        let (previous, policy) = (
-            self.alias(text("previous_policy")),
-            self.alias(text("session_policy")),
-        );
-        let policy = match (previous, policy) {
-            ("", policy) => policy.to_owned(),
-            (previous, "") => previous.to_owned(),
-            (previous, policy) => format!("{previous} -> {policy}"),
-        };
-        let why = match (change["rule"].as_u64(), change["via_group"].as_str()) {
-            (None, _) => "no rule wants it".to_owned(),
-            (Some(rule), None) => format!("rules[{rule}]"),
-            (Some(rule), Some(group)) => {
-                format!("rules[{rule}], through {}", self.group_name(group))
-            }
-        };
-        let outcome = match text("outcome") {
-            "done" => String::new(),
-            other => format!("  {other}"),
-        };
-        let line = format!(
-            "{sign} {:<10} {:<20} {policy:<21} ({why}){outcome}",
-            text("studio"),
-            identity
-        );
-        paint(color.on_default(), &line)
-    }
-
-    fn group_name(&self, id: &str) -> String {
-        Id::from_service(id).map_or_else(String::new, |id| self.name(&Identity::group(id)))
-    }
-
-    fn access_table(&self, rows: &[Access]) -> String {
-        let mut grid = Grid::new();
-        grid.load_style(presets::UTF8_HORIZONTAL_ONLY)
-            .set_content_arrangement(ContentArrangement::Disabled)
-            .set_header(["Studio", "Who", "Session policy", "By"]);
-        for row in rows {
-            grid.add_row([
-                self.studio(row).to_owned(),
-                self.who(row),
-                self.alias(&row.session_policy).to_owned(),
-                match (row.rule, &row.via_group, row.owned) {
-                    (Some(rule), Some(group), _) => {
-                        format!("rules[{rule}], through {}", self.group_name(group.as_str()))
-                    }
-                    (Some(rule), None, _) => format!("rules[{rule}]"),
-                    (None, _, true) => "no rule wants it".to_owned(),
-                    (None, _, false) => "not the table's, left alone".to_owned(),
-                },
-            ]);
-        }
-        grid.to_string()
-    }
-
-    fn studio(&self, row: &Access) -> &str {
-        &self.function.sync().table().studios[row.studio].alias
-    }
-
-    /// A user, or a group with those who are in it.
-    fn who(&self, row: &Access) -> String {
-        let name = self.name(&row.identity);
-        if row.identity.kind == IdentityType::User {
-            return name;
-        }
-        let world = self.emulator.world();
-        let members: Vec<String> = world
-            .memberships
-            .values()
-            .filter(|one| one.group == row.identity.id.as_str())
-            .filter_map(|one| Id::from_service(&one.user))
-            .map(|user| self.name(&Identity::user(user)))
-            .collect();
-        format!("group {name}: {}", members.join(", "))
-    }
-
-    fn access_json(&self, row: &Access) -> Value {
-        json!({
-            "studio": self.studio(row),
-            "identity_type": row.identity.kind,
-            "identity_id": row.identity.id,
-            "name": self.name(&row.identity),
-            "session_policy": row.session_policy,
-            "owned": row.owned,
-            "rule": row.rule,
-            "via_group": row.via_group,
-        })
-    }
-}
-
-fn paint(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
 }
 
 fn load_table(path: &Path) -> Result<(Table, Document), String> {

@@ -1,0 +1,207 @@
+//! What `simulate` says: each event and what it led to, and at the end who can
+//! open which Studio.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table as Grid, presets};
+use serde_json::{Value, json};
+
+use super::simulate::Stage;
+use crate::error::Error;
+use crate::event::{self, Payload};
+use crate::identity::{Id, Identity, IdentityType};
+use crate::sync::Access;
+
+impl Stage {
+    pub(super) fn tell(
+        &self,
+        file: &str,
+        payload: &Value,
+        answer: &Result<Value, Error>,
+    ) -> String {
+        let mut text = format!("{}\n", paint(Style::new().bold(), file));
+        let _ = writeln!(text, "  {}", self.meaning(payload, answer));
+        let report = match answer {
+            Ok(report) => report,
+            Err(error) => {
+                let _ = writeln!(
+                    text,
+                    "  {}",
+                    paint(AnsiColor::Red.on_default(), &error.to_string())
+                );
+                return text;
+            }
+        };
+        let Some(changes) = report["changes"].as_array() else {
+            // Not a report: an explanation, or the answer to a queue.
+            let _ = writeln!(text, "{report:#}");
+            return text;
+        };
+        for change in changes {
+            let _ = writeln!(text, "  {}", self.change(change));
+        }
+        if changes.is_empty() && report["scope"] != "nothing" {
+            let _ = writeln!(text, "  = {}", agreement(&report["unchanged"]));
+        }
+        for problem in report["problems"].as_array().into_iter().flatten() {
+            let problem = format!("! {}", problem.as_str().unwrap_or_default());
+            let _ = writeln!(
+                text,
+                "  {}",
+                paint(AnsiColor::Yellow.on_default(), &problem)
+            );
+        }
+        text
+    }
+
+    /// What the event said: where to look, and why there.
+    fn meaning(&self, payload: &Value, answer: &Result<Value, Error>) -> String {
+        let report = answer.as_ref().unwrap_or(&Value::Null);
+        let detail = &payload["detail"]["eventName"];
+        let what = detail
+            .as_str()
+            .or(payload["detail-type"].as_str())
+            .or(payload["action"].as_str())
+            .unwrap_or("payload");
+        let Some(scope) = report["scope"].as_str() else {
+            return what.to_owned();
+        };
+        let store = self.function.sync().store_id();
+        let named = match event::payload(payload) {
+            Payload::Event(event) => event::read(event, store).ok(),
+            _ => None,
+        };
+        let whom: Vec<String> = named
+            .iter()
+            .flat_map(|event| event.scope.identities())
+            .map(|identity| {
+                let kind = identity.kind.to_string().to_lowercase();
+                format!("{kind} {}", self.name(identity))
+            })
+            .collect();
+        let look = match (whom.is_empty(), scope, report["reason"].as_str()) {
+            (false, ..) => format!("look at {}", whom.join(", ")),
+            (true, "nothing", Some(reason)) => format!("nothing to look at: {reason}"),
+            (true, scope, Some(reason)) => format!("look at {scope}: {reason}"),
+            (true, scope, None) => format!("look at {scope}"),
+        };
+        format!("{what} -> {look}")
+    }
+
+    fn change(&self, change: &Value) -> String {
+        let text = |name: &str| change[name].as_str().unwrap_or_default();
+        let (sign, color) = match text("action") {
+            "create" => ('+', AnsiColor::Green),
+            "update" => ('~', AnsiColor::Yellow),
+            _ => ('-', AnsiColor::Red),
+        };
+        let kind = if text("identity_type") == "USER" {
+            IdentityType::User
+        } else {
+            IdentityType::Group
+        };
+        let identity = Id::from_service(text("identity_id"))
+            .map_or_else(String::new, |id| self.name(&Identity { kind, id }));
+        let (previous, policy) = (
+            self.alias(text("previous_policy")),
+            self.alias(text("session_policy")),
+        );
+        let policy = match (previous, policy) {
+            ("", policy) => policy.to_owned(),
+            (previous, "") => previous.to_owned(),
+            (previous, policy) => format!("{previous} -> {policy}"),
+        };
+        let why = match (change["rule"].as_u64(), change["via_group"].as_str()) {
+            (None, _) => "no rule wants it".to_owned(),
+            (Some(rule), None) => format!("rules[{rule}]"),
+            (Some(rule), Some(group)) => {
+                format!("rules[{rule}], through {}", self.group_name(group))
+            }
+        };
+        let outcome = match text("outcome") {
+            "done" => String::new(),
+            other => format!("  {other}"),
+        };
+        let line = format!(
+            "{sign} {:<10} {:<20} {policy:<21} ({why}){outcome}",
+            text("studio"),
+            identity
+        );
+        paint(color.on_default(), &line)
+    }
+
+    fn group_name(&self, id: &str) -> String {
+        Id::from_service(id).map_or_else(String::new, |id| self.name(&Identity::group(id)))
+    }
+
+    pub(super) fn access_table(&self, rows: &[Access]) -> String {
+        let mut grid = Grid::new();
+        grid.load_style(presets::UTF8_BORDERS_ONLY)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_header(["Studio", "Who", "Session policy", "By"]);
+        for row in rows {
+            grid.add_row([
+                self.studio(row).to_owned(),
+                self.who(row),
+                self.alias(&row.session_policy).to_owned(),
+                match (row.rule, &row.via_group, row.owned) {
+                    (Some(rule), Some(group), _) => {
+                        format!("rules[{rule}], through {}", self.group_name(group.as_str()))
+                    }
+                    (Some(rule), None, _) => format!("rules[{rule}]"),
+                    (None, _, true) => "no rule wants it".to_owned(),
+                    (None, _, false) => "not the table's, left alone".to_owned(),
+                },
+            ]);
+        }
+        grid.to_string()
+    }
+
+    fn studio(&self, row: &Access) -> &str {
+        &self.function.sync().table().studios[row.studio].alias
+    }
+
+    /// A user, or a group with those who are in it.
+    fn who(&self, row: &Access) -> String {
+        let name = self.name(&row.identity);
+        if row.identity.kind == IdentityType::User {
+            return name;
+        }
+        let world = self.emulator.world();
+        let mut members: Vec<String> = world
+            .memberships
+            .values()
+            .filter(|one| one.group == row.identity.id.as_str())
+            .filter_map(|one| Id::from_service(&one.user))
+            .map(|user| format!("\n  {}", self.name(&Identity::user(user))))
+            .collect();
+        members.sort();
+        format!("group {name}:{}", members.concat())
+    }
+
+    pub(super) fn access_json(&self, row: &Access) -> Value {
+        json!({
+            "studio": self.studio(row),
+            "identity_type": row.identity.kind,
+            "identity_id": row.identity.id,
+            "name": self.name(&row.identity),
+            "session_policy": row.session_policy,
+            "owned": row.owned,
+            "rule": row.rule,
+            "via_group": row.via_group,
+        })
+    }
+}
+
+fn agreement(unchanged: &Value) -> String {
+    match unchanged.as_u64() {
+        Some(1) => "1 mapping, as it should be".to_owned(),
+        Some(count) if count > 0 => format!("{count} mappings, all as they should be"),
+        _ => "no mapping, as it should be".to_owned(),
+    }
+}
+
+fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}

@@ -297,12 +297,12 @@ mod schema {
 
     /// A group rule needs `assign`, a user rule doesn't take it.
     pub(super) fn rule(schema: &mut Schema) {
-        one_selector(schema, json!(["assign"]), json!({ "assign": false }));
+        one_selector(schema, json!(["assign"]));
     }
 
     /// `assign` is optional, and only for groups.
     pub(super) fn protected(schema: &mut Schema) {
-        one_selector(schema, json!([]), json!({ "assign": false }));
+        one_selector(schema, json!([]));
     }
 
     /// What is left out is left out: null says nothing in a table.
@@ -326,15 +326,16 @@ mod schema {
         }
     }
 
-    fn one_selector(schema: &mut Schema, group_needs: Value, user: Value) {
+    fn one_selector(schema: &mut Schema, group_needs: Value) {
         no_nulls(schema);
         let group = json_schema!({
             "oneOf": [{ "required": ["group"] }, { "required": ["group_id"] }],
             "required": group_needs,
+            "properties": { "user": false, "user_id": false },
         });
         let user = json_schema!({
             "oneOf": [{ "required": ["user"] }, { "required": ["user_id"] }],
-            "properties": user,
+            "properties": { "group": false, "group_id": false, "assign": false },
         });
         schema.insert("oneOf".to_owned(), json!([group, user]));
     }

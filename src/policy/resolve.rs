@@ -264,7 +264,8 @@ impl Names<'_> {
         let known = self
             .studios
             .iter()
-            .position(|studio| studio.alias == name || studio.id == name);
+            // A Studio without an id, which has its problem already, is nobody's "".
+            .position(|studio| studio.alias == name || (studio.id == name && !name.is_empty()));
         if known.is_some() {
             return known;
         }

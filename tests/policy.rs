@@ -1,0 +1,1112 @@
+//! The policy table and the environment it comes in: what a good one means,
+//! and what a bad one is told. All its problems at once, each with its place.
+
+// A test that cannot go on says so by panicking, and its helpers do too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::path::Path;
+
+use emr_studio_sync::config::{Config, Mode};
+use emr_studio_sync::error::Problem;
+use emr_studio_sync::identity::{Id, IdentityType};
+use emr_studio_sync::policy::read::{self, Format};
+use emr_studio_sync::policy::{
+    Assign, Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace, Pattern, Selector, Table,
+};
+use insta::assert_snapshot;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const ANALYTICS: &str = "es-ABCDEFGHIJKLMNOPQRSTUVWXY";
+const SCIENCE: &str = "es-0123456789ABCDEFGHIJKLMNO";
+const ENGINEER: &str = "arn:aws:iam::111122223333:policy/studio-engineer";
+const ANALYST: &str = "arn:aws:iam::111122223333:policy/studio-analyst";
+const GROUP: &str = "906764c2ac-1b2c3d4e-2001-7002-8002-00000000b001";
+
+/// A table with everything in it.
+const EXAMPLE: &str = r#"{
+  "studios": {
+    "analytics": { "id": "es-ABCDEFGHIJKLMNOPQRSTUVWXY" },
+    "science":   { "id": "es-0123456789ABCDEFGHIJKLMNO", "region": "eu-west-1",
+                   "role_arn": "arn:aws:iam::222233334444:role/studio-sync", "external_id": "b3a7",
+                   "limits": { "users": 100, "groups": 5 } }
+  },
+  "session_policies": {
+    "engineer": "arn:aws:iam::111122223333:policy/studio-engineer",
+    "analyst": "arn:aws:iam::111122223333:policy/studio-analyst"
+  },
+  "rules": [
+    { "group": "data-engineers", "studio": "analytics", "session_policy": "engineer", "assign": "members" },
+    { "group": "data-*",         "studio": "analytics", "session_policy": "analyst",  "assign": "members" },
+    { "group_id": "906764c2ac-1b2c3d4e-2001-7002-8002-00000000b001",
+                                 "studio": "science",   "session_policy": "analyst",  "assign": "group" },
+    { "user": "ops@example.com", "studio": "science",   "session_policy": "engineer" }
+  ],
+  "protect": [ { "user": "break-glass@example.com" } ],
+  "deletions": { "max_percent": 20, "floor": 5, "window_minutes": 60 },
+  "pace": { "emr_per_second": 4, "emr_burst": 10, "identity_store_per_second": 15 },
+  "on_missing_group": "hold",
+  "on_disabled_user": "keep",
+  "ownership": "session_policy"
+}"#;
+
+/// The same in TOML.
+const EXAMPLE_TOML: &str = r#"
+on_missing_group = "hold"
+on_disabled_user = "keep"
+ownership = "session_policy"
+protect = [{ user = "break-glass@example.com" }]
+
+[studios]
+analytics = { id = "es-ABCDEFGHIJKLMNOPQRSTUVWXY" }
+
+[studios.science]
+id = "es-0123456789ABCDEFGHIJKLMNO"
+region = "eu-west-1"
+role_arn = "arn:aws:iam::222233334444:role/studio-sync"
+external_id = "b3a7"
+limits = { users = 100, groups = 5 }
+
+[session_policies]
+engineer = "arn:aws:iam::111122223333:policy/studio-engineer"
+analyst = "arn:aws:iam::111122223333:policy/studio-analyst"
+
+[[rules]]
+group = "data-engineers"
+studio = "analytics"
+session_policy = "engineer"
+assign = "members"
+
+[[rules]]
+group = "data-*"
+studio = "analytics"
+session_policy = "analyst"
+assign = "members"
+
+[[rules]]
+group_id = "906764c2ac-1b2c3d4e-2001-7002-8002-00000000b001"
+studio = "science"
+session_policy = "analyst"
+assign = "group"
+
+[[rules]]
+user = "ops@example.com"
+studio = "science"
+session_policy = "engineer"
+
+[deletions]
+max_percent = 20
+floor = 5
+window_minutes = 60
+
+[pace]
+emr_per_second = 4
+emr_burst = 10
+identity_store_per_second = 15
+"#;
+
+fn example() -> Value {
+    serde_json::from_str(EXAMPLE).unwrap()
+}
+
+/// The example with something else at one place, which need not be there yet.
+fn set(place: &str, value: impl Into<Value>) -> Value {
+    let mut table = example();
+    put(&mut table, place, value);
+    table
+}
+
+fn put(table: &mut Value, place: &str, value: impl Into<Value>) {
+    let (parent, name) = place.rsplit_once('/').unwrap();
+    match table.pointer_mut(parent).expect(place) {
+        Value::Object(fields) => {
+            fields.insert(name.to_owned(), value.into());
+        }
+        Value::Array(items) => items[name.parse::<usize>().unwrap()] = value.into(),
+        other => panic!("nothing can be put into {other}"),
+    }
+}
+
+/// The example without something.
+fn cut(place: &str) -> Value {
+    let mut table = example();
+    let (parent, name) = place.rsplit_once('/').unwrap();
+    let fields = table.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    fields.remove(name).expect(place);
+    table
+}
+
+/// The example with another rule in place of its last.
+fn rule(rule: Value) -> Value {
+    set("/rules/3", rule)
+}
+
+fn parse(table: &Value) -> Result<Table, Vec<Problem>> {
+    read::table(&table.to_string(), Format::Json)
+}
+
+fn good(table: &Value) -> Table {
+    parse(table).unwrap_or_else(|problems| panic!("{}\n{table:#}", lines(problems)))
+}
+
+/// The problems of a table, one a line.
+fn problems(table: &Value) -> String {
+    lines(parse(table).expect_err("the table should have problems"))
+}
+
+fn lines<T: Display>(problems: impl IntoIterator<Item = T>) -> String {
+    let lines: Vec<String> = problems.into_iter().map(|p| p.to_string()).collect();
+    lines.join("\n")
+}
+
+/// An environment with nothing wrong in it.
+fn environment() -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        ("IDENTITY_STORE_ID", "d-1234567890".to_owned()),
+        ("POLICY_TABLE", EXAMPLE.to_owned()),
+    ])
+}
+
+fn config(environment: &BTreeMap<&'static str, String>) -> Result<Config, Vec<Problem>> {
+    Config::from_env(|name| environment.get(name).cloned())
+}
+
+fn config_problems(environment: &BTreeMap<&'static str, String>) -> String {
+    lines(config(environment).expect_err("the environment should have problems"))
+}
+
+// -------------------------------------------------------------- what a table says
+
+#[test]
+fn a_table_says_the_same_in_json_and_in_toml() {
+    let json = read::table(EXAMPLE, Format::Json).unwrap();
+    let toml = read::table(EXAMPLE_TOML, Format::Toml).unwrap();
+    assert_eq!(json, toml);
+    let json = read::table_and_document(EXAMPLE, Format::Json).unwrap().1;
+    let toml = read::table_and_document(EXAMPLE_TOML, Format::Toml)
+        .unwrap()
+        .1;
+    assert_eq!(json, toml);
+}
+
+#[test]
+fn a_table_says_who_is_mapped_where_with_what() {
+    let Table {
+        studios,
+        rules,
+        protect,
+        ..
+    } = good(&example());
+
+    let [analytics, science] = &studios[..] else {
+        panic!("there are two Studios, not {studios:?}");
+    };
+    assert_eq!(
+        (&*analytics.alias, &*analytics.id),
+        ("analytics", ANALYTICS)
+    );
+    assert_eq!((&*science.alias, &*science.id), ("science", SCIENCE));
+    assert_eq!(science.region.as_deref(), Some("eu-west-1"));
+    let role = "arn:aws:iam::222233334444:role/studio-sync";
+    assert_eq!(science.role_arn.as_deref(), Some(role));
+    assert_eq!(science.external_id.as_deref(), Some("b3a7"));
+    let both = BTreeSet::from([ENGINEER.to_owned(), ANALYST.to_owned()]);
+    assert_eq!(analytics.session_policies, both);
+    assert_eq!(science.session_policies, both);
+
+    let said: Vec<_> = rules
+        .iter()
+        .map(|rule| {
+            (
+                &rule.select,
+                rule.assign,
+                rule.studio,
+                &*rule.session_policy,
+            )
+        })
+        .collect();
+    let engineers = Selector::Group(Pattern::new("data-engineers"));
+    let data = Selector::Group(Pattern::new("data-*"));
+    let one_group = Selector::GroupId(Id::parse(GROUP).unwrap());
+    let ops = Selector::User("ops@example.com".to_owned());
+    assert_eq!(
+        said[..3],
+        [
+            (&engineers, Assign::Members, 0, ENGINEER),
+            (&data, Assign::Members, 0, ANALYST),
+            (&one_group, Assign::Group, 1, ANALYST),
+        ]
+    );
+    // What a user rule assigns is the user, whatever the field holds.
+    assert_eq!((said[3].0, said[3].2, said[3].3), (&ops, 1, ENGINEER));
+    assert_eq!(said.len(), 4);
+
+    let break_glass = Selector::User("break-glass@example.com".to_owned());
+    assert_eq!(protect.len(), 1);
+    assert_eq!(
+        (&protect[0].select, protect[0].assign),
+        (&break_glass, None)
+    );
+}
+
+#[test]
+fn what_is_left_out_is_as_in_the_example() {
+    let mut table = example();
+    for name in [
+        "deletions",
+        "pace",
+        "on_missing_group",
+        "on_disabled_user",
+        "ownership",
+    ] {
+        table.as_object_mut().unwrap().remove(name);
+    }
+    table["studios"]["science"]
+        .as_object_mut()
+        .unwrap()
+        .remove("limits");
+    let short = good(&table);
+    assert_eq!(short, good(&example()));
+    assert_eq!(
+        short.deletions,
+        Deletions {
+            max_percent: 20,
+            floor: 5,
+            window_minutes: 60
+        }
+    );
+    assert_eq!(
+        short.pace,
+        Pace {
+            emr_per_second: 4.0,
+            emr_burst: 10,
+            identity_store_per_second: 15.0
+        }
+    );
+    assert_eq!(short.on_missing_group, OnMissingGroup::Hold);
+    assert_eq!(short.on_disabled_user, OnDisabledUser::Keep);
+    assert_eq!(short.ownership, Ownership::SessionPolicy);
+    for studio in &short.studios {
+        assert_eq!(studio.limit(IdentityType::User), 100);
+        assert_eq!(studio.limit(IdentityType::Group), 5);
+    }
+    assert_eq!(good(&cut("/protect")).protect, []);
+}
+
+#[test]
+fn of_a_section_the_rest_is_as_in_the_example() {
+    let table = good(&set("/deletions", json!({ "floor": 2 })));
+    let expected = Deletions {
+        floor: 2,
+        ..Deletions::default()
+    };
+    assert_eq!(table.deletions, expected);
+    let table = good(&set("/pace", json!({ "emr_per_second": 0.5 })));
+    let expected = Pace {
+        emr_per_second: 0.5,
+        ..Pace::default()
+    };
+    assert_eq!(table.pace, expected);
+    let table = good(&set("/studios/science/limits", json!({ "groups": 3 })));
+    assert_eq!(table.studios[1].limit(IdentityType::Group), 3);
+    assert_eq!(table.studios[1].limit(IdentityType::User), 100);
+}
+
+#[test]
+fn a_rule_may_name_a_studio_by_id_and_a_session_policy_by_arn() {
+    let other = "arn:aws:iam::111122223333:policy/other";
+    let table = good(&rule(json!({
+        "user": "ops@example.com", "studio": SCIENCE, "session_policy": other,
+    })));
+    assert_eq!(table.rules[3].studio, 1, "that is the Studio of the alias");
+    assert_eq!(table.rules[3].session_policy, other);
+    assert!(table.owns(1, other));
+    assert!(!table.owns(0, other), "no rule gives it there");
+
+    let id = "es-ZYXWVUTSRQPONMLKJIHGFEDCB";
+    let table = good(&rule(json!({
+        "user": "ops@example.com", "studio": id, "session_policy": "analyst",
+    })));
+    assert_eq!(table.rules[3].studio, 2);
+    assert_eq!((&*table.studios[2].alias, &*table.studios[2].id), (id, id));
+    assert_eq!(table.studios[2].limit(IdentityType::User), 100);
+}
+
+#[test]
+fn a_retired_policy_is_the_tables_and_others_are_not() {
+    let retired = "arn:aws:iam::111122223333:policy/of-old";
+    let table = set("/studios/analytics/retired_policies", json!([retired]));
+    assert!(good(&table).owns(0, retired));
+    assert!(!good(&table).owns(1, retired));
+    assert!(!good(&example()).owns(0, retired));
+    assert!(good(&set("/ownership", "studio")).owns(0, retired));
+}
+
+#[test]
+fn the_table_of_the_samples_is_a_good_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events/policy.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let table = read::table(&text, Format::Toml).unwrap();
+    assert_eq!(table.studios.len(), 2);
+    assert_eq!(table.rules.len(), 4);
+    assert_eq!(table.protect.len(), 1);
+}
+
+// -------------------------------------------------------------- what is wrong with it
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let table = json!({
+        "studios": {
+            "analytics": { "id": "es-lowercase", "regoin": "eu-west-1", "limits": { "user": 5 } },
+            "copy": { "id": SCIENCE, "retired_policies": ["enginer"] },
+            "empty": { "id": "" },
+            "none": {},
+            "science": {
+                "id": SCIENCE, "region": "Ireland", "role_arn": ENGINEER,
+                "limits": { "users": -1 },
+            },
+            "text": "es-ABCDEFGHIJKLMNOPQRSTUVWXY",
+            "unused": { "id": ANALYTICS, "external_id": "b3a7" },
+        },
+        "session_policies": {
+            "analyst": "studio-analyst",
+            "blank": "",
+            "engineer": ENGINEER,
+            "number": 7,
+        },
+        "rules": [
+            { "group": "data-*", "studio": "analitics", "session_policy": "engineer" },
+            { "group": "a", "user": "b", "studio": "science", "session_policy": "nope",
+              "assign": "group" },
+            { "user": "ops*", "studio": "science", "session_policy": "engineer",
+              "assign": "members" },
+            { "group_id": "data-engineers", "studio": "science", "session_policy": "engineer",
+              "assign": "everybody" },
+            { "grup": "a", "stuido": "science", "sesion_policy": "engineer", "asign": "group" },
+            { "group": 7, "studio": 7, "session_policy": 7, "assign": "members" },
+            "data-engineers",
+            { "group": "", "studio": "", "session_policy": "", "assign": "group" },
+            {},
+        ],
+        "protect": [
+            { "user": "a", "assign": "group" },
+            {},
+            7,
+            { "group": "a", "studio": "science" },
+        ],
+        "deletion": { "floor": 5 },
+        "pace": { "emr_per_second": 0, "emr_burst": 0, "identity_store_per_second": -1.5 },
+        "on_missing_group": "delete",
+        "on_disabled_user": true,
+        "ownership": "Studio",
+        "comment": "who wrote this?",
+    });
+    assert_snapshot!(problems(&table), @r#"
+        studios.analytics.limits.user: there is no such field; did you mean "users"?
+        studios.analytics.regoin: there is no such field; did you mean "region"?
+        studios.none.id: is missing
+        studios.science.limits.users: invalid value: integer `-1`, expected u32
+        studios.text: expected an object, found a string
+        session_policies.number: expected a string, found a number
+        rules[3].assign: unknown variant `everybody`, expected `group` or `members`
+        rules[4].asign: there is no such field; did you mean "assign"?
+        rules[4].grup: there is no such field; did you mean "group"?
+        rules[4].sesion_policy: there is no such field; did you mean "session_policy"?
+        rules[4].stuido: there is no such field; did you mean "studio"?
+        rules[5].group: invalid type: integer `7`, expected a string
+        rules[5].studio: invalid type: integer `7`, expected a string
+        rules[5].session_policy: invalid type: integer `7`, expected a string
+        rules[6]: expected an object, found a string
+        rules[8].studio: is missing
+        rules[8].session_policy: is missing
+        protect[2]: expected an object, found a number
+        protect[3].studio: there is no such field; known are group, group_id, user, user_id, assign
+        pace.emr_per_second: must be more than 0, or nothing would ever be called
+        pace.identity_store_per_second: must be more than 0, or nothing would ever be called
+        pace.emr_burst: must be at least 1, or nothing would ever be called
+        on_missing_group: unknown variant `delete`, expected `hold` or `revoke`
+        on_disabled_user: invalid type: boolean `true`, expected string or map
+        ownership: unknown variant `Studio`, expected `session_policy` or `studio`
+        comment: there is no such field; known are studios, session_policies, rules, protect, deletions, pace, on_missing_group, on_disabled_user, ownership
+        deletion: there is no such field; did you mean "deletions"?
+        studios.analytics.id: "es-lowercase" is not the id of a Studio; one looks like es-ABCDEFGHIJKLMNOPQRSTUVWXY
+        studios.copy.retired_policies[0]: no session policy is called "enginer"; session_policies are analyst, blank, engineer, number; did you mean "engineer"?
+        studios.empty.id: "" is not the id of a Studio; one looks like es-ABCDEFGHIJKLMNOPQRSTUVWXY
+        studios.science.id: es-0123456789ABCDEFGHIJKLMNO is called "copy" already; keep one of the two
+        studios.science.role_arn: "arn:aws:iam::111122223333:policy/studio-engineer" is not the ARN of a role
+        studios.science.region: "Ireland" is not a Region
+        studios.unused.external_id: is only used with a role_arn
+        session_policies.analyst: "studio-analyst" is not the ARN of an IAM policy; one looks like arn:aws:iam::111122223333:policy/name
+        session_policies.blank: "" is not the ARN of an IAM policy; one looks like arn:aws:iam::111122223333:policy/name
+        rules[0].studio: no studio is called "analitics"; studios are analytics, copy, empty, none, science, text, unused; did you mean "analytics"?
+        rules[0].assign: a group rule needs it: "group" maps the group itself, "members" maps each member as a user
+        rules[1]: selects by group and user; keep one
+        rules[1].session_policy: no session policy is called "nope"; session_policies are analyst, blank, engineer, number
+        rules[2].user: user names are exact, only group names take "*"; use user_id if the name really has one
+        rules[2].assign: only group rules take it; leave it out
+        rules[3].group_id: "data-engineers" is not an id; one looks like 0a1b2c3d-1001-7001-8001-00000000a001
+        rules[7].group: is empty
+        rules[7].studio: no studio is called ""; studios are analytics, copy, empty, none, science, text, unused
+        rules[7].session_policy: no session policy is called ""; session_policies are analyst, blank, engineer, number
+        rules[8]: says nobody: give one of group, group_id, user, user_id
+        protect[0].assign: only a group takes it; leave it out
+        protect[1]: says nobody: give one of group, group_id, user, user_id
+        "#);
+}
+
+#[test]
+fn a_studio_that_is_not_there_is_told_with_those_that_are() {
+    let table = set("/rules/2/studio", "nope");
+    let expected = "rules[2].studio: no studio is called \"nope\"; studios are analytics, science";
+    assert_eq!(problems(&table), expected);
+    assert_snapshot!(problems(&set("/rules/2/studio", "sciense")), @r#"rules[2].studio: no studio is called "sciense"; studios are analytics, science; did you mean "science"?"#);
+    assert_snapshot!(problems(&set("/rules/2/studio", "")), @r#"rules[2].studio: no studio is called ""; studios are analytics, science"#);
+}
+
+#[test]
+fn a_session_policy_that_is_not_there_is_told_with_those_that_are() {
+    assert_snapshot!(problems(&set("/rules/0/session_policy", "nope")), @r#"rules[0].session_policy: no session policy is called "nope"; session_policies are analyst, engineer"#);
+    assert_snapshot!(problems(&set("/rules/0/session_policy", "engineers")), @r#"rules[0].session_policy: no session policy is called "engineers"; session_policies are analyst, engineer; did you mean "engineer"?"#);
+    assert_snapshot!(
+        problems(&set("/rules/0/session_policy", "arn:aws:iam::111122223333:role/engineer")),
+        @r#"rules[0].session_policy: no session policy is called "arn:aws:iam::111122223333:role/engineer"; session_policies are analyst, engineer"#
+    );
+}
+
+#[test]
+fn an_unknown_field_is_told_with_the_one_that_was_meant() {
+    assert_snapshot!(problems(&set("/protects", json!([]))), @r#"protects: there is no such field; did you mean "protect"?"#);
+    assert_snapshot!(problems(&set("/rules/0/assing", "members")), @r#"rules[0].assing: there is no such field; did you mean "assign"?"#);
+    assert_snapshot!(problems(&set("/rules/0/comment", "why")), @r#"rules[0].comment: there is no such field; known are group, group_id, user, user_id, studio, session_policy, assign"#);
+    assert_snapshot!(problems(&set("/studios/science/limits/user", 7)), @r#"studios.science.limits.user: there is no such field; did you mean "users"?"#);
+}
+
+#[test]
+fn a_misspelt_field_is_told_once() {
+    let misspelt = |name: &str, other: &str| {
+        let mut table = cut(&format!("/rules/0/{name}"));
+        let value = example()["rules"][0][name].clone();
+        put(&mut table, &format!("/rules/0/{other}"), value);
+        problems(&table)
+    };
+    for (name, other) in [
+        ("group", "grop"),
+        ("studio", "studoi"),
+        ("session_policy", "session_polcy"),
+        ("assign", "asign"),
+    ] {
+        assert_eq!(
+            misspelt(name, other),
+            format!("rules[0].{other}: there is no such field; did you mean {name:?}?")
+        );
+    }
+}
+
+#[test]
+fn a_field_of_the_wrong_kind_is_told_once() {
+    for name in ["group", "studio", "session_policy", "assign"] {
+        let problems = problems(&set(&format!("/rules/0/{name}"), 7));
+        assert_eq!(problems.lines().count(), 1, "{problems}");
+        assert!(
+            problems.starts_with(&format!("rules[0].{name}: ")),
+            "{problems}"
+        );
+    }
+    assert_snapshot!(problems(&set("/rules/0", 7)), @r#"rules[0]: expected an object, found a number"#);
+    assert_snapshot!(problems(&set("/protect/0", 7)), @r#"protect[0]: expected an object, found a number"#);
+    assert_snapshot!(problems(&set("/studios/unused", 7)), @r#"studios.unused: expected an object, found a number"#);
+    assert_snapshot!(problems(&set("/session_policies/engineer", 7)), @r#"session_policies.engineer: expected a string, found a number"#);
+    assert_snapshot!(problems(&set("/rules/0/studio", Value::Null)), @r#"rules[0].studio: invalid type: null, expected a string"#);
+}
+
+#[test]
+fn a_rule_without_a_selector_is_told_even_if_more_is_wrong_with_it() {
+    let table = rule(json!({ "studio": 7, "session_policy": "nope" }));
+    assert_snapshot!(problems(&table), @r#"
+        rules[3].studio: invalid type: integer `7`, expected a string
+        rules[3]: says nobody: give one of group, group_id, user, user_id
+        rules[3].session_policy: no session policy is called "nope"; session_policies are analyst, engineer
+        "#);
+}
+
+#[test]
+fn what_is_missing_is_told() {
+    assert_snapshot!(problems(&json!({})), @r#"
+        studios: is missing
+        session_policies: is missing
+        rules: is missing
+        "#);
+    assert_snapshot!(problems(&cut("/studios/science/id")), @r#"studios.science.id: is missing"#);
+    assert_snapshot!(problems(&cut("/rules/0/assign")), @r#"rules[0].assign: a group rule needs it: "group" maps the group itself, "members" maps each member as a user"#);
+    assert_snapshot!(problems(&cut("/rules/0/group")), @r#"rules[0]: says nobody: give one of group, group_id, user, user_id"#);
+}
+
+#[test]
+fn what_is_empty_is_told() {
+    assert_snapshot!(problems(&set("/studios/science/id", "")), @r#"studios.science.id: "" is not the id of a Studio; one looks like es-ABCDEFGHIJKLMNOPQRSTUVWXY"#);
+    assert_snapshot!(problems(&set("/session_policies/engineer", "")), @r#"session_policies.engineer: "" is not the ARN of an IAM policy; one looks like arn:aws:iam::111122223333:policy/name"#);
+    assert_snapshot!(problems(&set("/rules/0/group", "")), @r#"rules[0].group: is empty"#);
+}
+
+#[test]
+fn a_table_that_is_none_is_told() {
+    for (text, expected) in [
+        ("[]", "expected an object, found a list"),
+        ("null", "expected an object, found null"),
+    ] {
+        let problems = read::table(text, Format::Json).unwrap_err();
+        assert!(
+            problems.contains(&Problem::new("", expected)),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_syntax_error_is_told_with_its_line_and_column() {
+    let json = EXAMPLE.replace("\"data-*\", ", "\"data-*\"  ");
+    let problems = read::table(&json, Format::Json).unwrap_err();
+    assert_snapshot!(lines(problems), @r#"not JSON: expected `,` or `}` at line 14 column 34"#);
+    assert_snapshot!(lines(read::table("", Format::Json).unwrap_err()), @r#"not JSON: EOF while parsing a value at line 1 column 0"#);
+
+    let toml = EXAMPLE_TOML.replace("group = \"data-*\"", "group = \"größe\" \"data-*\"");
+    let problems = read::table(&toml, Format::Toml).unwrap_err();
+    assert_snapshot!(lines(problems), @r#"not TOML: unexpected key or value, expected newline, `#` at line 28 column 17"#);
+}
+
+#[test]
+fn a_key_that_stands_twice_is_told_with_its_line() {
+    let json = EXAMPLE.replace("\"science\":  ", "\"analytics\":");
+    assert_snapshot!(lines(read::table(&json, Format::Json).unwrap_err()), @r#"not JSON: "analytics" stands here twice at line 4 column 15"#);
+    let toml = EXAMPLE_TOML.replace("analyst = \"arn", "engineer = \"arn");
+    assert_snapshot!(lines(read::table(&toml, Format::Toml).unwrap_err()), @r#"not TOML: duplicate key at line 19 column 1"#);
+}
+
+#[test]
+fn a_number_that_is_none_is_no_rate() {
+    for rate in ["nan", "inf", "-inf", "0.0", "-1"] {
+        let toml = EXAMPLE_TOML.replace("emr_per_second = 4", &format!("emr_per_second = {rate}"));
+        let problems = lines(read::table(&toml, Format::Toml).unwrap_err());
+        assert!(problems.starts_with("pace.emr_per_second: "), "{problems}");
+    }
+}
+
+#[test]
+fn what_is_nested_deeply_is_refused() {
+    for text in ["[", "{\"a\":"] {
+        let problems = read::table(&text.repeat(100_000), Format::Json).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].message.starts_with("not JSON: "));
+    }
+}
+
+// --------------------------------------------------------------------- environment
+
+#[test]
+fn an_environment_needs_a_store_and_a_table() {
+    let Config {
+        identity_store_id,
+        identity_store_region,
+        table,
+        mode,
+        log_names,
+    } = config(&environment()).unwrap();
+    assert_eq!(identity_store_id, "d-1234567890");
+    assert_eq!(identity_store_region, None);
+    assert_eq!(table, good(&example()));
+    assert_eq!(
+        mode,
+        Mode::Plan,
+        "nothing is written unless it is asked for"
+    );
+    assert!(!log_names);
+    assert_snapshot!(config_problems(&BTreeMap::new()), @r#"
+        IDENTITY_STORE_ID: is missing; `aws sso-admin list-instances` shows it (d-…)
+        POLICY_TABLE: is missing; give the table as JSON, or the path of a .json or .toml file
+        "#);
+}
+
+#[test]
+fn what_is_blank_is_missing() {
+    let mut variables = environment();
+    for name in [
+        "IDENTITY_STORE_REGION",
+        "MODE",
+        "LOG_NAMES",
+        "LAMBDA_TASK_ROOT",
+    ] {
+        variables.insert(name, " \n".to_owned());
+    }
+    assert!(config(&variables).is_ok());
+    for name in ["IDENTITY_STORE_ID", "POLICY_TABLE"] {
+        variables.insert(name, "  ".to_owned());
+    }
+    assert_eq!(
+        config_problems(&variables),
+        config_problems(&BTreeMap::new())
+    );
+}
+
+#[test]
+fn every_variable_is_read() {
+    let mut variables = environment();
+    variables.insert("IDENTITY_STORE_REGION", "us-gov-west-1".to_owned());
+    variables.insert("MODE", "apply".to_owned());
+    variables.insert("LOG_NAMES", "true".to_owned());
+    let config = config(&variables).unwrap();
+    assert_eq!(
+        config.identity_store_region.as_deref(),
+        Some("us-gov-west-1")
+    );
+    assert_eq!(config.mode, Mode::Apply);
+    assert!(config.log_names);
+}
+
+#[test]
+fn all_problems_of_the_environment_are_told_with_those_of_the_table() {
+    let table = set("/rules/2/studio", "nope");
+    let variables = BTreeMap::from([
+        ("IDENTITY_STORE_ID", "ssoins-1234567890abcdef".to_owned()),
+        ("IDENTITY_STORE_REGION", "Ireland".to_owned()),
+        ("MODE", "dry-run".to_owned()),
+        ("LOG_NAMES", "yes".to_owned()),
+        ("POLICY_TABLE", table.to_string()),
+    ]);
+    assert_snapshot!(config_problems(&variables), @r#"
+        IDENTITY_STORE_ID: "ssoins-1234567890abcdef" is not an identity store: give its d-… id, its UUID or its ARN
+        IDENTITY_STORE_REGION: "Ireland" is not a Region
+        MODE: "dry-run" is no mode; modes are plan, apply
+        LOG_NAMES: "yes" is neither true nor false
+        rules[2].studio: no studio is called "nope"; studios are analytics, science
+        "#);
+}
+
+#[test]
+fn one_wrong_variable_is_enough_to_stop_the_start() {
+    for (name, value) in [
+        ("IDENTITY_STORE_ID", "d-123"),
+        ("IDENTITY_STORE_REGION", "europe"),
+        ("MODE", "Apply"),
+        ("LOG_NAMES", "1"),
+        ("POLICY_TABLE", "{"),
+    ] {
+        let mut variables = environment();
+        variables.insert(name, value.to_owned());
+        let problems = config(&variables).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].place, name);
+    }
+}
+
+#[test]
+fn the_store_may_be_given_as_an_id_a_uuid_or_an_arn() {
+    let uuid = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee";
+    for (given, expected) in [
+        ("d-1234567890", "d-1234567890"),
+        (" d-90676abcde\n", "d-90676abcde"),
+        (uuid, uuid),
+        (
+            "arn:aws:identitystore::111122223333:identitystore/d-1234567890",
+            "d-1234567890",
+        ),
+        (
+            "arn:aws:identitystore::111122223333:identitystore/aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",
+            uuid,
+        ),
+    ] {
+        let mut variables = environment();
+        variables.insert("IDENTITY_STORE_ID", given.to_owned());
+        assert_eq!(config(&variables).unwrap().identity_store_id, expected);
+    }
+    for given in [
+        "d-",
+        "d-12345",
+        "d-123456789g",
+        "1234567890",
+        "906764c2ac-aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee",
+        "arn:aws:sso:::instance/ssoins-1234567890abcdef",
+    ] {
+        let mut variables = environment();
+        variables.insert("IDENTITY_STORE_ID", given.to_owned());
+        assert!(config(&variables).is_err(), "{given}");
+    }
+}
+
+#[test]
+fn a_table_may_be_in_a_file_of_the_package_or_anywhere() {
+    let package = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::create_dir(package.path().join("config")).unwrap();
+    std::fs::write(package.path().join("table.json"), EXAMPLE).unwrap();
+    std::fs::write(package.path().join("config/table.toml"), EXAMPLE_TOML).unwrap();
+    std::fs::write(elsewhere.path().join("table.json"), EXAMPLE).unwrap();
+    let absolute = elsewhere.path().join("table.json");
+    for path in [
+        "table.json",
+        "config/table.toml",
+        " table.json\n",
+        absolute.to_str().unwrap(),
+    ] {
+        let mut variables = environment();
+        variables.insert("POLICY_TABLE", path.to_owned());
+        let root = package.path().to_str().unwrap();
+        variables.insert("LAMBDA_TASK_ROOT", root.to_owned());
+        let config = config(&variables).unwrap_or_else(|problems| panic!("{}", lines(problems)));
+        assert_eq!(config.table, good(&example()), "{path}");
+    }
+    // Without a package, the absolute one still is where it is.
+    let mut variables = environment();
+    variables.insert("POLICY_TABLE", absolute.to_str().unwrap().to_owned());
+    assert!(config(&variables).is_ok());
+}
+
+#[test]
+fn a_table_that_cannot_be_found_or_read_is_told() {
+    let package = tempfile::tempdir().unwrap();
+    let root = package.path().to_str().unwrap();
+    std::fs::write(package.path().join("wrong.toml"), "studios = 1\nrules").unwrap();
+    std::fs::write(package.path().join("table.yaml"), EXAMPLE).unwrap();
+    std::fs::write(package.path().join("latin1.json"), [b'{', 0xe9, b'}']).unwrap();
+    std::fs::write(package.path().join("empty.json"), "{}").unwrap();
+    let problems_of = |given: &str| {
+        let mut variables = environment();
+        variables.insert("POLICY_TABLE", given.to_owned());
+        variables.insert("LAMBDA_TASK_ROOT", root.to_owned());
+        config_problems(&variables).replace(root, "[package]")
+    };
+    assert_snapshot!(problems_of("missing.json"), @r#"POLICY_TABLE: [package]/missing.json cannot be read: No such file or directory (os error 2)"#);
+    assert_snapshot!(problems_of("wrong.toml"), @r#"POLICY_TABLE: not TOML: key with no value, expected `=` at line 2 column 6"#);
+    assert_snapshot!(problems_of("latin1.json"), @r#"POLICY_TABLE: [package]/latin1.json cannot be read: stream did not contain valid UTF-8"#);
+    assert_snapshot!(problems_of("empty.json"), @r#"
+        studios: is missing
+        session_policies: is missing
+        rules: is missing
+        "#);
+    assert_snapshot!(problems_of("table.yaml"), @r#"POLICY_TABLE: "table.yaml" is neither a JSON object nor the path of a .json or .toml file"#);
+    assert_snapshot!(problems_of("[{ \"studios\": \"are written here, and at some length\" }]"), @r#"POLICY_TABLE: "[{ \"studios\": \"are written here, and at " is neither a JSON object nor the path of a .json or .toml file"#);
+    assert_snapshot!(problems_of("{ \"studios\": }"), @r#"POLICY_TABLE: not JSON: expected value at line 1 column 14"#);
+}
+
+// -------------------------------------------------------------------------- schema
+
+#[cfg(feature = "cli")]
+mod schema {
+    use super::*;
+
+    const USER: &str = "0a1b2c3d-1001-7001-8001-00000000a001";
+
+    fn schema() -> Value {
+        serde_json::from_str(&emr_studio_sync::cli::policy_table_schema()).unwrap()
+    }
+
+    #[test]
+    fn the_published_schema_is_up_to_date() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/policy-table.schema.json");
+        let published = std::fs::read_to_string(path).unwrap_or_default();
+        // Not assert_eq!, which would print both.
+        assert!(
+            published == emr_studio_sync::cli::policy_table_schema(),
+            "make it anew: cargo run --features cli -- schema > docs/policy-table.schema.json"
+        );
+    }
+
+    #[test]
+    fn the_schema_is_one() {
+        let schema = schema();
+        assert!(jsonschema::meta::is_valid(&schema));
+        assert_eq!(schema["title"], "emr-studio-sync policy table");
+    }
+
+    #[test]
+    fn what_the_parser_takes_is_valid_by_the_schema() {
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        let toml: toml::Table = toml::from_str(EXAMPLE_TOML).unwrap();
+        for table in [
+            example(),
+            serde_json::to_value(toml).unwrap(),
+            json!({ "studios": {}, "session_policies": {}, "rules": [] }),
+            cut("/protect"),
+            cut("/deletions"),
+            cut("/pace"),
+            cut("/ownership"),
+            set("/deletions", json!({})),
+            set("/deletions/max_percent", 0),
+            set("/deletions/max_percent", 100),
+            set("/deletions/floor", 0),
+            set("/deletions/window_minutes", 1),
+            set("/pace", json!({})),
+            set("/pace/emr_per_second", 0.1),
+            set("/pace/emr_burst", 1),
+            set("/on_missing_group", "revoke"),
+            set("/on_disabled_user", "remove"),
+            set("/ownership", "studio"),
+            set("/protect", json!([])),
+            set("/protect/0", json!({ "group": "data-*" })),
+            set(
+                "/protect/0",
+                json!({ "group": "data-*", "assign": "members" }),
+            ),
+            set(
+                "/protect/0",
+                json!({ "group_id": GROUP, "assign": "group" }),
+            ),
+            set("/protect/0", json!({ "user_id": USER })),
+            set("/studios/science/limits", json!({})),
+            set(
+                "/studios/science/limits",
+                json!({ "users": 0, "groups": 0 }),
+            ),
+            set(
+                "/studios/science/retired_policies",
+                json!([ENGINEER, "analyst"]),
+            ),
+            set(
+                "/session_policies/cn",
+                "arn:aws-cn:iam::111122223333:policy/a",
+            ),
+            set(
+                "/session_policies/gov",
+                "arn:aws-us-gov:iam::111122223333:policy/a/b",
+            ),
+            set(
+                "/session_policies/aws",
+                "arn:aws:iam::aws:policy/ReadOnlyAccess",
+            ),
+            set("/rules", json!([])),
+            rule(json!({ "user_id": USER, "studio": ANALYTICS, "session_policy": ENGINEER })),
+            rule(json!({
+                "group_id": GROUP.to_uppercase(), "studio": SCIENCE, "session_policy": "analyst",
+                "assign": "members",
+            })),
+            rule(json!({
+                "group": "*", "studio": "science", "session_policy": "analyst",
+                "assign": "group",
+            })),
+        ] {
+            good(&table);
+            if let Err(error) = validator.validate(&table) {
+                panic!("{}: {error}\n{table:#}", error.instance_path());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_like_a_table_is_refused_by_schema_and_parser() {
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        let science = |fields: Value| {
+            let mut rule = json!({ "studio": "science", "session_policy": "analyst" });
+            rule.as_object_mut()
+                .unwrap()
+                .extend(fields.as_object().unwrap().clone());
+            super::rule(rule)
+        };
+        let mut tables = vec![
+            // Not a table at all.
+            json!([]),
+            json!({}),
+            json!("table.json"),
+            json!(null),
+            // Unknown fields.
+            set("/comment", "why"),
+            set("/studios/science/name", "Science"),
+            set("/studios/science/limits/user", 7),
+            set("/rules/0/name", "engineers"),
+            set("/protect/0/studio", "science"),
+            set("/deletions/percent", 7),
+            set("/pace/emr", 7),
+            // Missing ones.
+            cut("/studios"),
+            cut("/session_policies"),
+            cut("/rules"),
+            cut("/studios/analytics/id"),
+            cut("/rules/0/studio"),
+            cut("/rules/0/session_policy"),
+            // Not exactly one selector.
+            science(json!({})),
+            science(json!({ "assign": "group" })),
+            science(json!({ "group": "a", "group_id": GROUP, "assign": "group" })),
+            science(json!({ "group": "a", "user": "b", "assign": "group" })),
+            science(json!({ "group": "a", "user": "b" })),
+            science(json!({ "user": "a", "user_id": USER })),
+            set("/protect/0", json!({})),
+            set("/protect/0", json!({ "assign": "group" })),
+            set("/protect/0", json!({ "user": "a", "group": "b" })),
+            set("/protect/0", json!({ "user": "a", "user_id": USER })),
+            // What is assigned.
+            science(json!({ "group": "a" })),
+            science(json!({ "group_id": GROUP })),
+            science(json!({ "user": "a", "assign": "members" })),
+            science(json!({ "user_id": USER, "assign": "group" })),
+            set("/protect/0/assign", "group"),
+            // Wrong types.
+            set("/studios", json!([])),
+            set("/studios/science", SCIENCE),
+            set("/studios/science/id", 7),
+            set("/studios/science/limits", 7),
+            set("/studios/science/limits/users", "100"),
+            set("/studios/science/limits/users", -1),
+            set("/studios/science/limits/groups", 1.5),
+            set("/studios/science/retired_policies", "engineer"),
+            set("/studios/science/retired_policies", json!([7])),
+            set("/session_policies", json!([ENGINEER])),
+            set("/session_policies/engineer", json!({ "arn": ENGINEER })),
+            set("/rules", json!({})),
+            set("/rules/0", "data-engineers"),
+            set("/rules/0/group", json!(["data-engineers"])),
+            set("/rules/0/studio", json!(["analytics"])),
+            set("/rules/0/assign", true),
+            set("/protect", json!({ "user": "a" })),
+            set("/protect/0", "a"),
+            set("/deletions", 5),
+            set("/deletions/floor", "5"),
+            set("/deletions/floor", -5),
+            set("/pace", 4),
+            set("/pace/emr_per_second", "4"),
+            set("/pace/emr_burst", 2.5),
+            set("/ownership", true),
+            // Words that are none of the known.
+            set("/rules/0/assign", "member"),
+            set("/rules/0/assign", "Group"),
+            set("/on_missing_group", "keep"),
+            set("/on_disabled_user", "hold"),
+            set("/ownership", "policy"),
+            // Numbers that make no sense.
+            set("/deletions/max_percent", 101),
+            set("/deletions/max_percent", -1),
+            set("/deletions/max_percent", 20.5),
+            set("/deletions/window_minutes", 0),
+            set("/pace/emr_per_second", 0),
+            set("/pace/emr_per_second", 0.0),
+            set("/pace/emr_per_second", -4),
+            set("/pace/identity_store_per_second", 0),
+            set("/pace/emr_burst", 0),
+        ];
+        for id in [
+            "",
+            "es-",
+            "es-abcdefghijklmnopqrstuvwxy",
+            "ES-ABCDEFGHIJKLMNOPQRSTUVWXY",
+            "es_ABCDEFGHIJKLMNOPQRSTUVWXY",
+            "analytics",
+        ] {
+            tables.push(set("/studios/analytics/id", id));
+        }
+        for arn in [
+            "",
+            "engineer",
+            "arn:aws:iam::111122223333:role/engineer",
+            "arn:aws:iam::111122223333:policy/",
+            "arn:aws:iam:us-east-1:111122223333:policy/engineer",
+            "arn:aws:iam::1111:policy/engineer",
+            "arn:aws:s3:::policy/engineer",
+            "arn:azure:iam::111122223333:policy/engineer",
+            " arn:aws:iam::111122223333:policy/engineer",
+        ] {
+            tables.push(set("/session_policies/engineer", arn));
+        }
+        for arn in [
+            "",
+            "studio-sync",
+            ENGINEER,
+            "arn:aws:iam::aws:role/studio-sync",
+        ] {
+            tables.push(set("/studios/science/role_arn", arn));
+        }
+        // What is left out is left out: null says nothing.
+        for place in [
+            "/studios/science/region",
+            "/studios/science/role_arn",
+            "/studios/science/external_id",
+            "/studios/science/limits",
+            "/studios/science/limits/users",
+            "/studios/science/retired_policies",
+            "/rules/0/group_id",
+            "/rules/0/assign",
+            "/rules/0/user",
+            "/rules/3/assign",
+            "/rules/3/user_id",
+            "/protect",
+            "/protect/0/assign",
+            "/protect/0/group",
+            "/deletions",
+            "/deletions/floor",
+            "/pace",
+            "/pace/emr_burst",
+            "/on_missing_group",
+            "/on_disabled_user",
+            "/ownership",
+        ] {
+            tables.push(set(place, Value::Null));
+        }
+        for table in tables {
+            let by_schema = !validator.is_valid(&table);
+            let by_parser = parse(&table).is_err();
+            assert!(
+                by_schema && by_parser,
+                "refused by the schema: {by_schema}, by the parser: {by_parser}\n{table:#}"
+            );
+        }
+    }
+}
+
+// ------------------------------------------------------------------------ patterns
+
+/// What a pattern means, said as simply as possible.
+fn naive(pattern: &[char], name: &[char]) -> bool {
+    match pattern.split_first() {
+        None => name.is_empty(),
+        Some(('*', rest)) => naive(rest, name) || (!name.is_empty() && naive(pattern, &name[1..])),
+        Some((c, rest)) => name.first() == Some(c) && naive(rest, &name[1..]),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 2000, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_pattern_matches_as_the_naive_matcher_does(
+        pattern in "[ab*é]{0,8}",
+        name in "[abé]{0,10}",
+    ) {
+        let chars = |text: &str| text.chars().collect::<Vec<char>>();
+        prop_assert_eq!(
+            Pattern::new(pattern.clone()).matches(&name),
+            naive(&chars(&pattern), &chars(&name)),
+            "{} and {}", pattern, name
+        );
+    }
+
+    #[test]
+    fn a_pattern_matches_what_it_was_made_from(
+        parts in prop::collection::vec("[ab.?é -]{0,3}", 1..5),
+        runs in prop::collection::vec(".{0,4}", 4),
+    ) {
+        let name: String = parts.iter().zip(runs.iter().chain([&String::new()]))
+            .enumerate()
+            .map(|(i, (part, run))| match i + 1 < parts.len() {
+                true => format!("{part}{run}"),
+                false => part.clone(),
+            })
+            .collect();
+        prop_assert!(Pattern::new(parts.join("*")).matches(&name), "{:?} and {name:?}", parts);
+    }
+
+    #[test]
+    fn a_name_without_a_star_matches_itself_only(name in "[^*]{0,12}", other in "[^*]{0,12}") {
+        let pattern = Pattern::new(name.clone());
+        prop_assert_eq!(pattern.exact(), Some(name.as_str()));
+        prop_assert!(pattern.matches(&name));
+        prop_assert_eq!(pattern.matches(&other), name == other);
+    }
+
+    #[test]
+    fn arbitrary_text_is_no_table_and_no_panic(text in ".{0,200}") {
+        prop_assert!(read::table(&text, Format::Json).is_err());
+        prop_assert!(read::table(&text, Format::Toml).is_err());
+    }
+}

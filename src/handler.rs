@@ -260,9 +260,19 @@ impl Run {
         Err(Error::Incomplete(format!(
             "{created} created, {updated} updated, {deleted} deleted, {failed} failed, \
              {remaining} remaining; run it again: {}",
-            problems.join("; ")
+            first_of(&problems)
         )))
     }
+}
+
+/// Enough of the problems to act on; the log has them all.
+fn first_of(problems: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = problems[..problems.len().min(SHOWN)].join("; ");
+    if problems.len() > SHOWN {
+        text += &format!("; and {} more in the log", problems.len() - SHOWN);
+    }
+    text
 }
 
 fn rejected(payload: &Value, why: &str) {

@@ -127,11 +127,17 @@ impl Selector {
         }
     }
 
-    /// Whether it selects the name under which a mapping was made.
+    /// Whether it selects the name under which a mapping was made, in any case:
+    /// this protects, and AWS does not say whether it minds the case of names.
     fn names(&self, kind: IdentityType, name: &str) -> bool {
         match self {
-            Selector::Group(pattern) => kind == IdentityType::Group && pattern.matches(name),
-            Selector::User(user) => kind == IdentityType::User && user == name,
+            Selector::Group(pattern) => {
+                let pattern = Pattern::new(pattern.0.to_lowercase());
+                kind == IdentityType::Group && pattern.matches(&name.to_lowercase())
+            }
+            Selector::User(user) => {
+                kind == IdentityType::User && user.to_lowercase() == name.to_lowercase()
+            }
             Selector::GroupId(_) | Selector::UserId(_) => false,
         }
     }

@@ -162,6 +162,9 @@ impl Sync {
         let formerly = self.prepare_memory(task);
         let (seen, plans) = self.settled(task, &formerly, false).await;
         self.note(&seen, &plans, &mut pass);
+        for plan in &plans {
+            self.leave(task, plan, &mut pass);
+        }
         let collided = self.execute(task, &seen, plans, &mut pass).await;
         if collided && task.mode == Mode::Apply {
             // Somebody mapped one of them since it was read. Once more, with

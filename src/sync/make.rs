@@ -87,15 +87,6 @@ impl Sync {
         let mut collided = false;
         for (deletions, steps) in judged.iter().zip(join_all(carried_out).await) {
             let studio = &self.table.studios[deletions.plan.studio];
-            pass.report.unchanged += deletions.plan.unchanged;
-            for change in &deletions.plan.withheld {
-                self.log(
-                    task,
-                    deletions.plan.studio,
-                    &Step::new(change, Outcome::Withheld),
-                );
-                pass.report.add(studio, change, Outcome::Withheld);
-            }
             for step in steps {
                 if step.collided {
                     collided = true;
@@ -341,6 +332,16 @@ impl Sync {
         }
         self.log(task, studio, &step);
         step
+    }
+
+    /// Reports what a plan leaves as it is: what agrees, and what lacks proof.
+    pub(super) fn leave(&self, task: &Task<'_>, plan: &StudioPlan, pass: &mut Pass) {
+        pass.report.unchanged += plan.unchanged;
+        for change in &plan.withheld {
+            self.log(task, plan.studio, &Step::new(change, Outcome::Withheld));
+            let studio = &self.table.studios[plan.studio];
+            pass.report.add(studio, change, Outcome::Withheld);
+        }
     }
 
     fn log(&self, task: &Task<'_>, studio: usize, step: &Step<'_>) {

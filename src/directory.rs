@@ -5,11 +5,14 @@
 //! have what makes it one, and a question about a hundred groups has to be
 //! answered for each. What is not known is [`Answer::Unread`], never "no".
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+mod reading;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
+
+use aws_config::SdkConfig;
 use aws_sdk_identitystore::Client;
+use aws_sdk_identitystore::config::{Builder, Region};
 use aws_sdk_identitystore::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_identitystore::types::error::ResourceNotFoundException;
 use aws_sdk_identitystore::types::{
@@ -17,18 +20,22 @@ use aws_sdk_identitystore::types::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::Document;
-use futures_util::future::join_all;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use crate::aws::{CallError, Kind};
-use crate::identity::{Id, Identity};
+use crate::aws::{CallError, Kind, Tally, Witness};
+use crate::config::Config;
+use crate::identity::Id;
 use crate::pace::Pace;
-use crate::policy::fit::{Answer, Directory, Reach};
-use crate::policy::{Assign, OnDisabledUser, Selector, Table};
+use crate::policy::Selector;
+use crate::policy::fit::Answer;
+use reading::Remembered;
+pub use reading::{Failure, Reading, Stale};
 
-/// How long it is remembered which groups and users the selectors stand for.
-const MEMORY: Duration = Duration::from_secs(5 * 60);
+/// The Identity Store takes 20 calls a second of each kind: a burst of 5 on top
+/// of the pace stays below that even in the first second.
+const BURST: f64 = 5.0;
+
 /// IsMemberInGroups takes 1 to 100 group ids.
 const GROUPS_A_CALL: usize = 100;
 /// The largest page the Identity Store gives.
@@ -44,47 +51,25 @@ pub struct IdentityStore {
     memory: Mutex<HashMap<Selector, Remembered>>,
 }
 
-#[derive(Clone, Debug)]
-struct Remembered {
-    at: Instant,
-    answer: Answer<BTreeSet<Id>>,
-    names: BTreeMap<Identity, String>,
-}
-
-/// A reading of the directory, and what went wrong with it.
-#[derive(Debug, Default)]
-pub struct Reading {
-    /// What was read.
-    pub directory: Directory,
-    /// What could not be.
-    pub failures: Vec<Failure>,
-    /// Whether anything of it was remembered, and not read just now.
-    pub remembered: bool,
-}
-
-/// A read that failed.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// The one identity it was about, if it was about one.
-    pub about: Option<Identity>,
-    /// Why it failed.
-    pub error: CallError,
-}
-
-/// A selected group was gone when its members were read: the selection was
-/// stale, and has to be made again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stale;
-
 impl IdentityStore {
-    /// A store, by its id. With `names`, the names of users are read where
-    /// nothing else would ask for them.
-    pub fn new(client: Client, store_id: String, pace: Pace, names: bool) -> IdentityStore {
+    /// The store of a configuration. Where names may be logged, users' names are
+    /// read although nothing else would ask for them.
+    pub fn new(
+        config: &Config,
+        sdk: &SdkConfig,
+        flight: &Arc<Semaphore>,
+        tally: &Arc<Tally>,
+    ) -> IdentityStore {
+        let mut settings = Builder::from(sdk).interceptor(Witness(Arc::clone(tally)));
+        if let Some(region) = &config.identity_store_region {
+            settings = settings.region(Region::new(region.clone()));
+        }
+        let rate = config.table.pace.identity_store_per_second;
         IdentityStore {
-            client,
-            store_id,
-            pace,
-            names,
+            client: Client::from_conf(settings.build()),
+            store_id: config.identity_store_id.clone(),
+            pace: Pace::new(BURST, rate, Arc::clone(flight)),
+            names: config.log_names,
             memory: Mutex::default(),
         }
     }
@@ -93,251 +78,6 @@ impl IdentityStore {
     pub fn id(&self) -> &str {
         &self.store_id
     }
-
-    /// Forgets everything.
-    pub fn forget(&self) {
-        self.with_memory(HashMap::clear);
-    }
-
-    /// Forgets which users the table's user names and ids stand for.
-    pub fn forget_users(&self) {
-        self.with_memory(|memory| {
-            memory.retain(|selector, _| {
-                matches!(selector, Selector::Group(_) | Selector::GroupId(_))
-            });
-        });
-    }
-
-    /// The selectors that stood for a group when they were last looked up.
-    pub fn formerly_selecting(&self, group: &Id) -> BTreeSet<Selector> {
-        self.with_memory(|memory| {
-            let selects = |known: &Remembered| {
-                known
-                    .answer
-                    .known()
-                    .is_some_and(|groups| groups.contains(group))
-            };
-            memory
-                .iter()
-                .filter(|(_, known)| selects(known))
-                .map(|(selector, _)| selector.clone())
-                .collect()
-        })
-    }
-
-    fn with_memory<T>(&self, f: impl FnOnce(&mut HashMap<Selector, Remembered>) -> T) -> T {
-        f(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Looks up what each selector of the table stands for.
-    pub async fn select(&self, table: &Table, deadline: Instant) -> Reading {
-        let selectors = table.selectors();
-        let mut reading = Reading::default();
-        let remembered: BTreeMap<Selector, Remembered> = self.with_memory(|memory| {
-            memory.retain(|_, known| known.at.elapsed() < MEMORY);
-            memory
-                .iter()
-                .map(|(selector, known)| (selector.clone(), known.clone()))
-                .collect()
-        });
-        let unknown: Vec<&Selector> = selectors
-            .into_iter()
-            .filter(|selector| !remembered.contains_key(selector))
-            .collect();
-        reading.remembered = !remembered.is_empty();
-
-        let (patterns, single): (Vec<&Selector>, Vec<&Selector>) = unknown
-            .into_iter()
-            .partition(|selector| matches!(selector, Selector::Group(p) if p.exact().is_none()));
-        let found = join_all(
-            single
-                .iter()
-                .map(|selector| self.select_one(selector, deadline)),
-        );
-        let all_groups = async {
-            if patterns.is_empty() {
-                Ok(BTreeMap::new())
-            } else {
-                self.all_groups(deadline).await
-            }
-        };
-        let (found, all_groups) = futures_util::future::join(found, all_groups).await;
-
-        let at = Instant::now();
-        let mut looked_up: BTreeMap<Selector, Remembered> = remembered;
-        for (selector, found) in single.into_iter().zip(found) {
-            match found {
-                Ok((answer, names)) => {
-                    looked_up.insert(selector.clone(), Remembered { at, answer, names });
-                }
-                Err(error) => reading.unread(selector, error),
-            }
-        }
-        match all_groups {
-            Ok(groups) => {
-                for selector in patterns {
-                    let Selector::Group(pattern) = selector else {
-                        continue;
-                    };
-                    let fitting: Vec<(&Id, &String)> = groups
-                        .iter()
-                        .filter(|(_, name)| pattern.matches(name))
-                        .collect();
-                    let answer = Answer::Is(fitting.iter().map(|(id, _)| (*id).clone()).collect());
-                    let name =
-                        |(id, name): (&Id, &String)| (Identity::group(id.clone()), name.clone());
-                    let names = fitting.into_iter().map(name).collect();
-                    looked_up.insert(selector.clone(), Remembered { at, answer, names });
-                }
-            }
-            Err(error) => {
-                patterns
-                    .iter()
-                    .for_each(|selector| reading.unread(selector, error.clone()));
-            }
-        }
-        for (selector, known) in &looked_up {
-            reading
-                .directory
-                .selected
-                .insert(selector.clone(), known.answer.clone());
-            reading.directory.names.extend(known.names.clone());
-        }
-        self.with_memory(|memory| memory.extend(looked_up));
-        reading
-    }
-
-    async fn select_one(
-        &self,
-        selector: &Selector,
-        deadline: Instant,
-    ) -> Result<(Answer<BTreeSet<Id>>, BTreeMap<Identity, String>), CallError> {
-        let one = |id: &Id| BTreeSet::from([id.clone()]);
-        let (answer, named) = match selector {
-            Selector::Group(pattern) => {
-                let name = pattern.exact().unwrap_or_default();
-                (
-                    self.group_id(name, deadline).await?.map(Identity::group),
-                    Some(name.to_owned()),
-                )
-            }
-            Selector::User(name) => (
-                self.user_id(name, deadline).await?.map(Identity::user),
-                Some(name.clone()),
-            ),
-            Selector::GroupId(id) => match self.describe_group(id, deadline).await? {
-                Answer::Is(name) => (Answer::Is(Identity::group(id.clone())), name),
-                gone => (gone.map(|_| Identity::group(id.clone())), None),
-            },
-            Selector::UserId(id) => match self.describe_user(id, deadline).await? {
-                Answer::Is(user) => (Answer::Is(Identity::user(id.clone())), user.name),
-                gone => (gone.map(|_| Identity::user(id.clone())), None),
-            },
-        };
-        let names = match (&answer, named) {
-            (Answer::Is(identity), Some(name)) => BTreeMap::from([(identity.clone(), name)]),
-            _ => BTreeMap::new(),
-        };
-        Ok((answer.map(|identity| one(&identity.id)), names))
-    }
-
-    /// Reads the memberships, and whatever else the rules ask of users, for the
-    /// reach of a pass in each Studio.
-    ///
-    /// # Errors
-    /// If a selected group turned out to be gone.
-    pub async fn fill(
-        &self,
-        table: &Table,
-        reaches: &BTreeMap<usize, Reach>,
-        reading: &mut Reading,
-        deadline: Instant,
-    ) -> Result<(), Stale> {
-        let asked = groups_asked_for(table, |studio| reaches.contains_key(&studio), reading);
-        let whole = |studio| reaches.get(&studio) == Some(&Reach::All);
-        let listed = match reaches.values().any(|reach| *reach == Reach::All) {
-            true => groups_asked_for(table, whole, reading),
-            false => BTreeSet::new(),
-        };
-        let users: BTreeSet<Id> = reaches
-            .values()
-            .filter_map(Reach::users)
-            .flatten()
-            .cloned()
-            .collect();
-        let looked_up: Vec<&Id> = match asked.is_empty() {
-            true => Vec::new(),
-            false => users.iter().collect(),
-        };
-
-        let members = join_all(listed.iter().map(|group| self.members(group, deadline)));
-        let groups_of = join_all(
-            looked_up
-                .iter()
-                .map(|user| self.groups_of(user, &asked, deadline)),
-        );
-        let (members, groups_of) = futures_util::future::join(members, groups_of).await;
-        for (group, members) in listed.into_iter().zip(members) {
-            let members = match members {
-                Ok(Answer::Gone) => return Err(Stale),
-                Ok(members) => members,
-                Err(error) => reading.failed(None, error),
-            };
-            reading.directory.members.insert(group, members);
-        }
-        for (user, groups) in looked_up.into_iter().zip(groups_of) {
-            let groups = match groups {
-                Ok(groups) => groups,
-                Err(NotRead::GroupGone) => return Err(Stale),
-                Err(NotRead::Failed(error)) => {
-                    reading.failed(Some(Identity::user(user.clone())), error)
-                }
-            };
-            reading.directory.groups_of.insert(user.clone(), groups);
-        }
-        self.describe_users(table, reaches, &users, reading, deadline)
-            .await;
-        Ok(())
-    }
-
-    async fn describe_users(
-        &self,
-        table: &Table,
-        reaches: &BTreeMap<usize, Reach>,
-        users: &BTreeSet<Id>,
-        reading: &mut Reading,
-        deadline: Instant,
-    ) {
-        let mut asked = BTreeSet::new();
-        if table.on_disabled_user == OnDisabledUser::Remove {
-            for (studio, reach) in reaches {
-                let fits = table.fits(*studio, &reading.directory, reach);
-                let identities = fits.into_iter().map(|fit| fit.identity);
-                let users = identities.filter(|one| *one == Identity::user(one.id.clone()));
-                asked.extend(users.map(|identity| identity.id));
-            }
-        }
-        if self.names {
-            asked.extend(users.iter().cloned());
-        }
-        asked.retain(|user| reading.directory.groups_of.get(user) != Some(&Answer::Gone));
-        let answers = join_all(asked.iter().map(|user| self.describe_user(user, deadline))).await;
-        for (user, answer) in asked.into_iter().zip(answers) {
-            let identity = Identity::user(user.clone());
-            let enabled = match answer {
-                Ok(Answer::Is(described)) => {
-                    let names = &mut reading.directory.names;
-                    described.name.map(|name| names.insert(identity, name));
-                    Answer::Is(described.enabled)
-                }
-                Ok(answer) => answer.map(|described| described.enabled),
-                Err(error) => reading.failed(Some(identity), error),
-            };
-            reading.directory.enabled.insert(user, enabled);
-        }
-    }
-
-    // ------------------------------------------------------------- the calls
 
     async fn admit(
         &self,
@@ -602,18 +342,6 @@ impl IdentityStore {
     }
 }
 
-impl Reading {
-    fn unread(&mut self, selector: &Selector, error: CallError) {
-        let unread = self.failed(None, error);
-        self.directory.selected.insert(selector.clone(), unread);
-    }
-
-    fn failed<T>(&mut self, about: Option<Identity>, error: CallError) -> Answer<T> {
-        self.failures.push(Failure { about, error });
-        Answer::Unread
-    }
-}
-
 /// What DescribeUser tells that matters.
 struct Described {
     enabled: bool,
@@ -625,31 +353,6 @@ enum NotRead {
     /// One of the groups asked about does not exist.
     GroupGone,
     Failed(CallError),
-}
-
-/// The groups whose members matter: to rules of these Studios, and to `protect`.
-fn groups_asked_for(
-    table: &Table,
-    of_studio: impl Fn(usize) -> bool,
-    reading: &Reading,
-) -> BTreeSet<Id> {
-    let rules = table
-        .rules
-        .iter()
-        .filter(|rule| of_studio(rule.studio) && rule.assign == Assign::Members)
-        .map(|rule| &rule.select);
-    let protect = table
-        .protect
-        .iter()
-        .filter(|entry| entry.assign != Some(Assign::Group))
-        .map(|entry| &entry.select);
-    rules
-        .chain(protect)
-        .filter(|selector| matches!(selector, Selector::Group(_) | Selector::GroupId(_)))
-        .filter_map(|selector| reading.directory.selected.get(selector)?.known())
-        .flatten()
-        .cloned()
-        .collect()
 }
 
 fn id(call: &'static str, text: &str) -> Result<Id, CallError> {

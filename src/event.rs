@@ -8,10 +8,14 @@
 //! own events, and of what comes next: nothing is required but what is used,
 //! and what names nobody we can read leads to a look at everything.
 
+mod request;
+
 use std::collections::BTreeSet;
 
 use chrono::DateTime;
 use serde_json::{Map, Value};
+
+pub use request::{Request, Subject};
 
 use crate::identity::{Id, Identity, IdentityType, after_last_slash};
 use crate::policy::fit::{Answer, Directory};
@@ -154,31 +158,6 @@ pub enum Payload<'a> {
     Unknown(String),
 }
 
-/// What a person can order by invoking the function directly.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// A full pass, of one Studio or of all.
-    Reconcile {
-        /// Alias or id of the Studio.
-        studio: Option<String>,
-        /// The id of held deletions that may now go.
-        approve: Option<String>,
-        /// Whether to write nothing whatever the mode.
-        only_plan: bool,
-    },
-    /// Why an identity is, or is not, mapped.
-    Explain(Subject),
-}
-
-/// Whom a person asks about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// By name: a user name or a group's display name.
-    Name(IdentityType, String),
-    /// By id.
-    Id(Identity),
-}
-
 /// Tells the payloads apart.
 ///
 /// Only the payload itself can be a request. What comes in a queue or in an
@@ -197,7 +176,7 @@ pub fn payload(payload: &Value) -> Payload<'_> {
         return Payload::Event(payload);
     }
     match fields.get("action") {
-        Some(_) => Payload::Request(request(fields)),
+        Some(_) => Payload::Request(request::read(fields)),
         None => Payload::Unknown(
             "the payload is neither an EventBridge event, nor an SQS batch, nor a request \
              with an action"
@@ -210,56 +189,6 @@ fn is_event(fields: &Map<String, Value>) -> bool {
     ["detail-type", "source", "detail"]
         .iter()
         .any(|name| fields.contains_key(*name))
-}
-
-fn request(fields: &Map<String, Value>) -> Result<Request, String> {
-    let known: &[&str] = match fields.get("action").and_then(Value::as_str) {
-        Some("reconcile" | "plan") => &["action", "studio", "approve"],
-        Some("explain") => &["action", "user", "user_id", "group", "group_id"],
-        _ => {
-            return Err(format!(
-                "action: {} is not one; actions are reconcile, plan, explain",
-                fields["action"]
-            ));
-        }
-    };
-    // A misspelt `studio` would otherwise widen the order to all Studios.
-    if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(format!(
-            "{name}: there is no such field; known are {}",
-            known.join(", ")
-        ));
-    }
-    let text = |name: &str| match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-        Some(other) => Err(format!("{name}: {other} is not a text that says something")),
-    };
-    if fields["action"] != "explain" {
-        return Ok(Request::Reconcile {
-            studio: text("studio")?,
-            approve: text("approve")?,
-            only_plan: fields["action"] == "plan",
-        });
-    }
-    let id = |name: &str, kind| -> Result<Option<Subject>, String> {
-        let Some(text) = text(name)? else {
-            return Ok(None);
-        };
-        let id = Id::parse(&text).ok_or_else(|| format!("{name}: {text:?} is not an id"))?;
-        Ok(Some(Subject::Id(Identity { kind, id })))
-    };
-    let given = [
-        text("user")?.map(|name| Subject::Name(IdentityType::User, name)),
-        id("user_id", IdentityType::User)?,
-        text("group")?.map(|name| Subject::Name(IdentityType::Group, name)),
-        id("group_id", IdentityType::Group)?,
-    ];
-    let mut given = given.into_iter().flatten();
-    match (given.next(), given.next()) {
-        (Some(subject), None) => Ok(Request::Explain(subject)),
-        _ => Err("explain: give exactly one of user, user_id, group, group_id".to_owned()),
-    }
 }
 
 /// Reads an EventBridge event.

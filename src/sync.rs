@@ -18,13 +18,13 @@ use tokio::time::Instant;
 pub use access::Access;
 pub use explain::Explanation;
 
-use crate::aws::{Kind, Tally, Witness};
+use crate::aws::{Kind, Tally};
 use crate::config::{Config, Mode};
 use crate::directory::IdentityStore;
 use crate::event::{Claim, Event, Scope};
 use crate::guard::{Occupancy, Window};
 use crate::identity::{Id, Identity, IdentityType};
-use crate::pace::{IN_FLIGHT, Pace};
+use crate::pace::IN_FLIGHT;
 use crate::plan::{self, LeftAlone, StudioPlan};
 use crate::policy::fit::{Answer, Doubt};
 use crate::policy::{OnMissingGroup, Selector, Table};
@@ -42,10 +42,6 @@ const PAUSES: [Duration; 3] = [
 ];
 /// How long a Studio's count of mappings is good enough to know there is room.
 const OCCUPANCY_MEMORY: Duration = Duration::from_secs(5 * 60);
-/// The Identity Store takes 20 calls a second of each kind: a burst of 5 on top
-/// of the pace stays below that even in the first second.
-const IDENTITY_STORE_BURST: f64 = 5.0;
-
 /// The engine: both services, the table, and what is remembered between passes.
 #[derive(Debug)]
 pub struct Sync {
@@ -105,18 +101,8 @@ impl Sync {
         let flight = Arc::new(Semaphore::new(IN_FLIGHT));
         let tally = Arc::new(Tally::default());
         let table = config.table.clone();
-        let rate = table.pace.identity_store_per_second;
-        let pace = Pace::new(IDENTITY_STORE_BURST, rate, Arc::clone(&flight));
-        let mut settings = aws_sdk_identitystore::config::Builder::from(sdk);
-        if let Some(region) = &config.identity_store_region {
-            let region = aws_sdk_identitystore::config::Region::new(region.clone());
-            settings = settings.region(region);
-        }
-        let settings = settings.interceptor(Witness(Arc::clone(&tally)));
-        let client = aws_sdk_identitystore::Client::from_conf(settings.build());
-        let store_id = config.identity_store_id.clone();
         Sync {
-            store: IdentityStore::new(client, store_id, pace, config.log_names),
+            store: IdentityStore::new(config, sdk, &flight, &tally),
             studios: Studio::of_table(&table, sdk, &flight, &tally).await,
             table,
             mode: config.mode,

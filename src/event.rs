@@ -227,7 +227,7 @@ pub fn read(event: &Value, store: &str) -> Result<Event, String> {
             "an event of {source:?} is no concern of session mappings"
         )),
     };
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let text = |value: &Value| value.as_str().map(|text| shortened(text.to_owned()));
     let time = [&detail["eventTime"], &event["time"]]
         .into_iter()
         .find_map(|time| DateTime::parse_from_rfc3339(time.as_str()?).ok());
@@ -236,9 +236,19 @@ pub fn read(event: &Value, store: &str) -> Result<Event, String> {
         cloudtrail_id: text(&detail["eventID"]),
         time_ms: time.map(|time| time.timestamp_millis()),
         scope: look.scope,
-        reason: look.reason,
+        reason: look.reason.map(shortened),
         claim: look.claim,
     })
+}
+
+/// As much of a text as a person reads. What it quotes came from outside, and
+/// can be as long as a payload.
+pub(crate) fn shortened(text: String) -> String {
+    const LONG: usize = 500;
+    match text.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// Where an event says to look.

@@ -132,7 +132,7 @@ impl Function {
                     // Acknowledged all the same: it would only come again, and
                     // the full pass covers whatever it was about.
                     counts.rejected += 1;
-                    rejected(record, &why);
+                    rejected(record, &event::shortened(why));
                 }
             }
         }
@@ -198,13 +198,14 @@ impl Function {
 
     /// Answers what cannot be understood, and keeps all of it in the log.
     fn reject(&self, payload: &Value, why: &str) -> Value {
-        rejected(payload, why);
+        let why = event::shortened(why.to_owned());
+        rejected(payload, &why);
         let pass = Pass {
             report: Report {
                 mode: self.sync.mode().name(),
                 scope: Scope::Nothing.name(),
                 reason: Some("the payload was not understood".to_owned()),
-                problems: vec![why.to_owned()],
+                problems: vec![why],
                 ..Report::default()
             },
             ..Pass::default()

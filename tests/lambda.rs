@@ -238,7 +238,14 @@ async fn junk_is_answered_and_never_the_end_of_the_process() {
     let lambda = lambda(&emulator, &table(|_| ()).to_string(), &[]).await;
     let deep = format!("{}{}", "[".repeat(400_000), "]".repeat(400_000));
     let long = json!({ "x": "y".repeat(1_000_000) }).to_string();
-    let junk: [&[u8]; 12] = [
+    let named = json!({
+        "detail-type": "AWS API Call via CloudTrail",
+        "id": "i".repeat(100_000),
+        "detail": { "eventSource": "s".repeat(100_000), "eventName": "n".repeat(800_000) },
+    })
+    .to_string();
+    let asked = json!({ "action": "reconcile", "studio": "s".repeat(900_000) }).to_string();
+    let junk: [&[u8]; 14] = [
         b"null",
         b"0",
         b"\"reconcile\"",
@@ -251,6 +258,8 @@ async fn junk_is_answered_and_never_the_end_of_the_process() {
         br#"{"detail-type": "AWS API Call via CloudTrail", "detail": 7}"#,
         deep.as_bytes(),
         long.as_bytes(),
+        named.as_bytes(),
+        asked.as_bytes(),
     ];
     for payload in junk {
         let shown = String::from_utf8_lossy(&payload[..payload.len().min(60)]).into_owned();
@@ -259,6 +268,10 @@ async fn junk_is_answered_and_never_the_end_of_the_process() {
             Ok(report) => {
                 assert_eq!(report["scope"], "nothing", "{shown}: {report}");
                 assert!(report["reason"].is_string(), "{shown}: {report}");
+                assert!(
+                    report.to_string().len() < 2_000,
+                    "{shown}: an answer is for reading"
+                );
             }
             Err(error) => assert!(error["errorMessage"].is_string(), "{shown}: {error}"),
         }

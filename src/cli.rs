@@ -3,7 +3,9 @@
 //! Results go to standard output, diagnostics to standard error. Exit codes: 0
 //! done, 1 failed.
 
+mod check;
 mod emulate;
+mod place;
 mod schema;
 mod simulate;
 mod tell;
@@ -13,6 +15,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub use schema::policy_table_schema;
+
+use crate::policy::read::Format;
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
 #[derive(Debug, Parser)]
@@ -28,6 +32,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Serve the embedded AWS, for `sam local invoke` and for tests
     Emulate(emulate::Arguments),
+    /// Say whether a policy table is right, and where it is not
+    Check(check::Arguments),
     /// Print the JSON Schema of the policy table
     Schema,
 }
@@ -37,6 +43,7 @@ pub async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Emulate(arguments) => emulate::run(arguments).await,
+        Command::Check(arguments) => check::run(arguments),
         Command::Schema => {
             anstream::print!("{}", policy_table_schema());
             Ok(ExitCode::SUCCESS)
@@ -46,6 +53,14 @@ pub async fn main() -> ExitCode {
         anstream::eprintln!("error: {problem}");
         ExitCode::FAILURE
     })
+}
+
+/// How a table is written, by its file's name.
+fn format_of(path: &std::path::Path) -> Format {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => Format::Toml,
+        _ => Format::Json,
+    }
 }
 
 /// Reads a file, or says which could not be read.

@@ -7,6 +7,7 @@
 pub mod document;
 pub mod fit;
 mod json;
+mod lint;
 pub mod read;
 pub(crate) mod resolve;
 

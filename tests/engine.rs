@@ -639,6 +639,28 @@ async fn a_flood_of_deletions_waits_for_a_person_while_all_else_goes_on() {
 }
 
 #[tokio::test]
+async fn an_approval_of_another_set_stops_even_the_deletions_that_nobody_holds() {
+    let bench = Bench::in_agreement(many(40), table(|_| ())).await;
+    bench.world(|world| {
+        remove(world, 0..30);
+        world.rename_user("ops", "former-ops").unwrap();
+    });
+    let wrong = json!({ "action": "reconcile", "approve": "0000000000000000" });
+    let report = bench.report(wrong).await;
+    assert_eq!(
+        outcomes(&report),
+        BTreeMap::from([
+            ("delete held".to_owned(), 30),
+            ("delete skipped".to_owned(), 1)
+        ])
+    );
+    assert!(problems(&report).contains("approve: 0000000000000000 is not the set"));
+    assert!(bench.writes().is_empty());
+    // Without it, that one goes.
+    assert_eq!(bench.full_pass().await["deleted"], 1);
+}
+
+#[tokio::test]
 async fn an_approval_is_void_once_the_set_has_changed() {
     let bench = Bench::in_agreement(many(40), table(|_| ())).await;
     bench.world(|world| remove(world, 0..30));

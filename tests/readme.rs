@@ -51,6 +51,22 @@ fn the_table_shown_is_a_table_and_its_defaults_are_the_defaults() {
 }
 
 #[test]
+fn the_table_that_is_checked_is_found_good_in_these_words() {
+    let block = blocks("console")
+        .into_iter()
+        .find(|block| block.contains("check"))
+        .unwrap();
+    let (command, shown) = block.split_once('\n').unwrap();
+    let arguments = command.strip_prefix("$ cargo studio ").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_emr-studio-sync"))
+        .args(arguments.split(' '))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), shown);
+}
+
+#[test]
 fn the_requests_shown_are_requests() {
     for line in blocks("json")[0].lines() {
         let payload = serde_json::from_str(line).unwrap();

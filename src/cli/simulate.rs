@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::handler::Function;
 use crate::identity::{Id, Identity};
 use crate::policy::document::Document;
-use crate::policy::read::{self, Format};
+use crate::policy::read;
 use crate::policy::{Pace, Table};
 use crate::sync::Sync;
 
@@ -192,11 +192,7 @@ impl Stage {
 }
 
 fn load_table(path: &Path) -> Result<(Table, Document), String> {
-    let format = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("toml") => Format::Toml,
-        _ => Format::Json,
-    };
-    read::table_and_document(&super::read(path)?, format).map_err(|problems| {
+    read::table_and_document(&super::read(path)?, super::format_of(path)).map_err(|problems| {
         let mut text = format!("{} is not a usable policy table:", path.display());
         for problem in problems {
             let _ = write!(text, "\n  {problem}");

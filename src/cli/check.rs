@@ -1,0 +1,117 @@
+//! `check`: is a policy table right? Every problem, drawn where it is.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use clap::Args;
+
+use super::place;
+use crate::error::Problem;
+use crate::policy::read::{self, Format};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: emr-studio-sync check events/policy.toml")]
+pub(super) struct Arguments {
+    /// The policy table, JSON or TOML
+    table: PathBuf,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let path = arguments.table;
+    let text = super::read(&path)?;
+    let file = path.display().to_string();
+    let format = super::format_of(&path);
+    let show = |level: Level<'static>, problem: &Problem| {
+        let text = drawn(level, problem, &file, &text, format);
+        anstream::eprintln!("{text}\n");
+    };
+    match read::table(&text, format) {
+        Ok(table) => {
+            let warnings = table.warnings();
+            warnings
+                .iter()
+                .for_each(|warning| show(Level::WARNING, warning));
+            anstream::println!(
+                "{file} is a usable policy table: {}, {}{}",
+                counted(table.studios.len(), "Studio"),
+                counted(table.rules.len(), "rule"),
+                match warnings.len() {
+                    0 => String::new(),
+                    warnings => format!(", {}", counted(warnings, "warning")),
+                }
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(problems) => {
+            problems
+                .iter()
+                .for_each(|problem| show(Level::ERROR, problem));
+            Err(format!(
+                "{file} is not a usable policy table: {}",
+                counted(problems.len(), "problem")
+            ))
+        }
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
+/// A problem, drawn into the lines it is in.
+fn drawn(
+    level: Level<'static>,
+    problem: &Problem,
+    file: &str,
+    text: &str,
+    format: Format,
+) -> String {
+    let title = level.primary_title(problem.to_string());
+    let range = match problem.place.as_str() {
+        "" => Some(at_line_and_column(text, &problem.message)),
+        place => place::range(text, format, place),
+    };
+    let group = match range {
+        Some(range) => {
+            let note = AnnotationKind::Primary.span(first_line(text, range));
+            title.element(Snippet::source(text).path(file).annotation(note))
+        }
+        None => Group::with_title(title),
+    };
+    Renderer::styled().render(&[group])
+}
+
+/// A whole table of rules is named by where it begins.
+fn first_line(text: &str, range: Range<usize>) -> Range<usize> {
+    let end = text[range.clone()]
+        .find('\n')
+        .map_or(range.end, |line| range.start + line);
+    range.start..end
+}
+
+/// Syntax errors carry their place in their words.
+fn at_line_and_column(text: &str, message: &str) -> Range<usize> {
+    let numbers = message.rsplit_once(" at line ").and_then(|(_, numbers)| {
+        let (line, column) = numbers.split_once(" column ")?;
+        Some((line.parse::<usize>().ok()?, column.parse::<usize>().ok()?))
+    });
+    let Some((line, column)) = numbers else {
+        return 0..0;
+    };
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
+    let rest = &text[before..];
+    let start = rest
+        .char_indices()
+        .nth(column.saturating_sub(1))
+        .map_or(rest.len(), |(at, _)| at);
+    before + start..before + start
+}

@@ -9,6 +9,7 @@ mod place;
 mod schema;
 mod simulate;
 mod tell;
+mod words;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! The answer to an invocation: what was looked at, and what came of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::identity::{Id, IdentityType};
 use crate::plan::{Action, Change};
@@ -40,7 +40,7 @@ pub struct Report {
 }
 
 /// One change, and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChangeReport {
     /// What is done.
     pub action: Action,
@@ -65,7 +65,7 @@ pub struct ChangeReport {
 }
 
 /// What became of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was made.

@@ -1,7 +1,6 @@
 //! `simulate`: events, played one after another through the function's handler
 //! against the embedded AWS, and who can open which Studio after them.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::words::Words;
 use crate::aws;
 use crate::config::{Config, Mode};
 use crate::emulator::{Emulator, Seed, World};
@@ -89,9 +89,8 @@ pub(super) struct Stage {
     pub(super) emulator: Emulator,
     pub(super) function: Function,
     story: Vec<crate::emulator::Step>,
-    /// Names by id, of those too who are gone by now.
-    names: BTreeMap<Identity, String>,
-    session_policies: BTreeMap<String, String>,
+    /// Its names include those of who is gone by now.
+    pub(super) words: Words,
 }
 
 /// No invocation of a simulation is ever short of time.
@@ -134,17 +133,11 @@ impl Stage {
             .load()
             .await;
         let function = Function::new(Sync::new(&config, &sdk).await, None, |_| {});
-        let session_policies = document
-            .session_policies
-            .into_iter()
-            .map(|(alias, arn)| (arn, alias))
-            .collect();
         let mut stage = Stage {
             emulator,
             function,
             story,
-            names: BTreeMap::new(),
-            session_policies,
+            words: Words::of(&document),
         };
         stage.learn_names();
         Ok(stage)
@@ -167,27 +160,19 @@ impl Stage {
     fn learn_names(&mut self) {
         let world = self.emulator.world();
         for (id, user) in &world.users {
-            Id::from_service(id).map(|id| self.names.insert(Identity::user(id), user.name.clone()));
+            Id::from_service(id).map(|id| {
+                self.words
+                    .names
+                    .insert(Identity::user(id), user.name.clone())
+            });
         }
         for (id, group) in &world.groups {
-            Id::from_service(id)
-                .map(|id| self.names.insert(Identity::group(id), group.name.clone()));
+            Id::from_service(id).map(|id| {
+                self.words
+                    .names
+                    .insert(Identity::group(id), group.name.clone())
+            });
         }
-    }
-
-    pub(super) fn name(&self, identity: &Identity) -> String {
-        self.names
-            .get(identity)
-            .cloned()
-            .unwrap_or_else(|| identity.id.to_string())
-    }
-
-    /// What the table calls a session policy; its name, if it doesn't.
-    pub(super) fn alias<'a>(&'a self, session_policy: &'a str) -> &'a str {
-        let name = session_policy.rsplit('/').next().unwrap_or(session_policy);
-        self.session_policies
-            .get(session_policy)
-            .map_or(name, String::as_str)
     }
 }
 

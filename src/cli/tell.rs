@@ -8,6 +8,7 @@ use comfy_table::{ContentArrangement, Table as Grid, presets};
 use serde_json::{Value, json};
 
 use super::simulate::Stage;
+use super::words::paint;
 use crate::error::Error;
 use crate::event::{self, Payload};
 use crate::identity::{Id, Identity, IdentityType};
@@ -39,7 +40,9 @@ impl Stage {
             return text;
         };
         for change in changes {
-            let _ = writeln!(text, "  {}", self.change(change));
+            if let Ok(change) = serde_json::from_value(change.clone()) {
+                let _ = writeln!(text, "  {}", self.words.change(&change));
+            }
         }
         if changes.is_empty() && report["scope"] != "nothing" {
             let _ = writeln!(text, "  = {}", agreement(&report["unchanged"]));
@@ -77,7 +80,7 @@ impl Stage {
             .flat_map(|event| event.scope.identities())
             .map(|identity| {
                 let kind = identity.kind.to_string().to_lowercase();
-                format!("{kind} {}", self.name(identity))
+                format!("{kind} {}", self.words.name(identity))
             })
             .collect();
         let look = match (whom.is_empty(), scope, report["reason"].as_str()) {
@@ -89,52 +92,6 @@ impl Stage {
         format!("{what} -> {look}")
     }
 
-    fn change(&self, change: &Value) -> String {
-        let text = |name: &str| change[name].as_str().unwrap_or_default();
-        let (sign, color) = match text("action") {
-            "create" => ('+', AnsiColor::Green),
-            "update" => ('~', AnsiColor::Yellow),
-            _ => ('-', AnsiColor::Red),
-        };
-        let kind = if text("identity_type") == "USER" {
-            IdentityType::User
-        } else {
-            IdentityType::Group
-        };
-        let identity = Id::from_service(text("identity_id"))
-            .map_or_else(String::new, |id| self.name(&Identity { kind, id }));
-        let (previous, policy) = (
-            self.alias(text("previous_policy")),
-            self.alias(text("session_policy")),
-        );
-        let policy = match (previous, policy) {
-            ("", policy) => policy.to_owned(),
-            (previous, "") => previous.to_owned(),
-            (previous, policy) => format!("{previous} -> {policy}"),
-        };
-        let why = match (change["rule"].as_u64(), change["via_group"].as_str()) {
-            (None, _) => "no rule wants it".to_owned(),
-            (Some(rule), None) => format!("rules[{rule}]"),
-            (Some(rule), Some(group)) => {
-                format!("rules[{rule}], through {}", self.group_name(group))
-            }
-        };
-        let outcome = match text("outcome") {
-            "done" => String::new(),
-            other => format!("  {other}"),
-        };
-        let line = format!(
-            "{sign} {:<10} {:<20} {policy:<21} ({why}){outcome}",
-            text("studio"),
-            identity
-        );
-        paint(color.on_default(), &line)
-    }
-
-    fn group_name(&self, id: &str) -> String {
-        Id::from_service(id).map_or_else(String::new, |id| self.name(&Identity::group(id)))
-    }
-
     pub(super) fn access_table(&self, rows: &[Access]) -> String {
         let mut grid = Grid::new();
         grid.load_style(presets::UTF8_BORDERS_ONLY)
@@ -144,10 +101,13 @@ impl Stage {
             grid.add_row([
                 self.studio(row).to_owned(),
                 self.who(row),
-                self.alias(&row.session_policy).to_owned(),
+                self.words.alias(&row.session_policy).to_owned(),
                 match (row.rule, &row.via_group, row.owned) {
                     (Some(rule), Some(group), _) => {
-                        format!("rules[{rule}], through {}", self.group_name(group.as_str()))
+                        format!(
+                            "rules[{rule}], through {}",
+                            self.words.name(&Identity::group(group.clone()))
+                        )
                     }
                     (Some(rule), None, _) => format!("rules[{rule}]"),
                     (None, _, true) => "no rule wants it".to_owned(),
@@ -164,7 +124,7 @@ impl Stage {
 
     /// A user, or a group with those who are in it.
     fn who(&self, row: &Access) -> String {
-        let name = self.name(&row.identity);
+        let name = self.words.name(&row.identity);
         if row.identity.kind == IdentityType::User {
             return name;
         }
@@ -174,7 +134,7 @@ impl Stage {
             .values()
             .filter(|one| one.group == row.identity.id.as_str())
             .filter_map(|one| Id::from_service(&one.user))
-            .map(|user| format!("\n  {}", self.name(&Identity::user(user))))
+            .map(|user| format!("\n  {}", self.words.name(&Identity::user(user))))
             .collect();
         members.sort();
         format!("group {name}:{}", members.concat())
@@ -185,7 +145,7 @@ impl Stage {
             "studio": self.studio(row),
             "identity_type": row.identity.kind,
             "identity_id": row.identity.id,
-            "name": self.name(&row.identity),
+            "name": self.words.name(&row.identity),
             "session_policy": row.session_policy,
             "owned": row.owned,
             "rule": row.rule,
@@ -200,8 +160,4 @@ fn agreement(unchanged: &Value) -> String {
         Some(count) if count > 0 => format!("{count} mappings, all as they should be"),
         _ => "no mapping, as it should be".to_owned(),
     }
-}
-
-fn paint(style: Style, text: &str) -> String {
-    format!("{style}{text}{style:#}")
 }

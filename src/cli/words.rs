@@ -1,0 +1,93 @@
+//! How the tool says things to people: identities by name, session policies by
+//! alias, changes as `+ ~ -`.
+
+use std::collections::BTreeMap;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::identity::Identity;
+use crate::plan::Action;
+use crate::policy::document::Document;
+use crate::report::{ChangeReport, Outcome};
+
+/// The names of things, where they are known.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    pub(super) names: BTreeMap<Identity, String>,
+    /// By ARN.
+    session_policies: BTreeMap<String, String>,
+}
+
+impl Words {
+    /// The words of a table as it was written.
+    pub(super) fn of(document: &Document) -> Words {
+        let policies = document.session_policies.iter();
+        Words {
+            names: BTreeMap::new(),
+            session_policies: policies
+                .map(|(alias, arn)| (arn.clone(), alias.clone()))
+                .collect(),
+        }
+    }
+
+    /// What people call an identity; its id, if nobody knows.
+    pub(super) fn name(&self, identity: &Identity) -> String {
+        let name = self.names.get(identity).cloned();
+        name.unwrap_or_else(|| identity.id.to_string())
+    }
+
+    /// What the table calls a session policy; its name, if it doesn't.
+    pub(super) fn alias<'a>(&'a self, session_policy: &'a str) -> &'a str {
+        let name = session_policy.rsplit('/').next().unwrap_or(session_policy);
+        self.session_policies
+            .get(session_policy)
+            .map_or(name, String::as_str)
+    }
+
+    /// One change, on one line.
+    pub(super) fn change(&self, change: &ChangeReport) -> String {
+        let color = match change.action {
+            Action::Create => AnsiColor::Green,
+            Action::Update => AnsiColor::Yellow,
+            Action::Delete => AnsiColor::Red,
+        };
+        let identity = Identity {
+            kind: change.identity_type,
+            id: change.identity_id.clone(),
+        };
+        let policy =
+            |policy: &Option<String>| policy.as_deref().map(|arn| self.alias(arn).to_owned());
+        let policies = match (
+            policy(&change.previous_policy),
+            policy(&change.session_policy),
+        ) {
+            (Some(previous), Some(policy)) => format!("{previous} -> {policy}"),
+            (previous, policy) => previous.or(policy).unwrap_or_default(),
+        };
+        let why = match (change.rule, &change.via_group) {
+            (None, _) => "no rule wants it".to_owned(),
+            (Some(rule), None) => format!("rules[{rule}]"),
+            (Some(rule), Some(group)) => {
+                let group = self.name(&Identity::group(group.clone()));
+                format!("rules[{rule}], through {group}")
+            }
+        };
+        let outcome = match change.outcome {
+            Outcome::Done | Outcome::Planned => String::new(),
+            other => format!("  {}", other.name()),
+        };
+        let line = format!(
+            "{} {:<10} {:<20} {policies:<21} ({why}){outcome}",
+            change.action.sign(),
+            change.studio,
+            self.name(&identity),
+        );
+        paint(color.on_default(), &line)
+    }
+}
+
+/// A text in a style; whoever prints it takes the style out where it is not
+/// wanted.
+pub(super) fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}

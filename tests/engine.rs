@@ -746,6 +746,21 @@ async fn what_a_studio_has_no_room_for_is_not_attempted() {
 }
 
 #[tokio::test]
+async fn close_to_its_limit_a_studio_is_counted_again_before_anybody_is_added() {
+    let table = table(|table| table["studios"]["analytics"]["limits"] = json!({ "users": 4 }));
+    let bench = Bench::in_agreement(world(), table).await;
+    bench.world(|world| {
+        world.add_member("data-analysts", "dave").unwrap();
+        world
+            .map(ANALYTICS, IdentityType::User, "ops", FOREIGN)
+            .unwrap();
+    });
+    let event = member_added(&group_of(&bench, "data-analysts"), &id_of(&bench, "dave"));
+    assert_eq!(bench.report(event).await["over_capacity"], 1);
+    assert!(bench.writes().is_empty());
+}
+
+#[tokio::test]
 async fn other_peoples_mappings_take_up_room() {
     let mut start = world();
     start

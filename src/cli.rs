@@ -1,11 +1,13 @@
 //! The operator's tool: the same engine as the function, from a terminal.
 //!
 //! Results go to standard output, diagnostics to standard error. Exit codes: 0
-//! done, 1 failed.
+//! done, 1 failed, and `plan` 2 when there are changes.
 
 mod check;
+mod connection;
 mod emulate;
 mod place;
+mod reconcile;
 mod schema;
 mod simulate;
 mod tell;
@@ -17,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 pub use schema::policy_table_schema;
 
+use crate::error::Problem;
 use crate::policy::read::Format;
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
@@ -33,6 +36,10 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Serve the embedded AWS, for `sam local invoke` and for tests
     Emulate(emulate::Arguments),
+    /// Show what would change, and change nothing
+    Plan(reconcile::PlanArguments),
+    /// Make the mappings those of the table
+    Apply(reconcile::ApplyArguments),
     /// Say whether a policy table is right, and where it is not
     Check(check::Arguments),
     /// Print the JSON Schema of the policy table
@@ -44,6 +51,8 @@ pub async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Emulate(arguments) => emulate::run(arguments).await,
+        Command::Plan(arguments) => reconcile::plan(arguments).await,
+        Command::Apply(arguments) => reconcile::apply(arguments).await,
         Command::Check(arguments) => check::run(arguments),
         Command::Schema => {
             anstream::print!("{}", policy_table_schema());
@@ -62,6 +71,15 @@ fn format_of(path: &std::path::Path) -> Format {
         Some("toml") => Format::Toml,
         _ => Format::Json,
     }
+}
+
+/// What is wrong with a table, in one message.
+fn all_of(path: &std::path::Path, problems: &[Problem]) -> String {
+    let mut text = format!("{} is not a usable policy table:", path.display());
+    for problem in problems {
+        text += &format!("\n  {problem}");
+    }
+    text
 }
 
 /// Reads a file, or says which could not be read.

@@ -138,7 +138,8 @@ impl IdentityStore {
         }
     }
 
-    async fn describe_user(
+    /// DescribeUser: the user name, and whether the user is enabled.
+    pub(crate) async fn describe_user(
         &self,
         user: &Id,
         deadline: Instant,
@@ -343,9 +344,9 @@ impl IdentityStore {
 }
 
 /// What DescribeUser tells that matters.
-struct Described {
-    enabled: bool,
-    name: Option<String>,
+pub(crate) struct Described {
+    pub(crate) enabled: bool,
+    pub(crate) name: Option<String>,
 }
 
 /// Why it is not known which groups hold a user.

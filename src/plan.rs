@@ -76,10 +76,14 @@ pub struct Change {
 }
 
 /// Why a mapping that differs from what the table says is left as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LeftAlone {
-    /// Its session policy is none of the table's: it is somebody's own.
+    /// A rule wants another mapping, but this one's session policy is none of
+    /// the table's: it is somebody's own.
     NotOurs,
+    /// It is somebody's own, and no rule is about it.
+    Unrelated,
     /// The table protects it.
     Protected,
 }
@@ -151,10 +155,11 @@ pub fn plan(
             continue;
         };
         if !table.owns(studio, &mapping.session_policy) {
-            // Somebody's own mapping that no rule wants is nobody's business.
-            if wanted.is_some() {
-                plan.left_alone.push((identity.clone(), LeftAlone::NotOurs));
-            }
+            let reason = match wanted {
+                Some(_) => LeftAlone::NotOurs,
+                None => LeftAlone::Unrelated,
+            };
+            plan.left_alone.push((identity.clone(), reason));
         } else if table.protects(identity, mapping.name.as_deref(), directory) {
             plan.left_alone
                 .push((identity.clone(), LeftAlone::Protected));
@@ -235,6 +240,8 @@ impl fmt::Display for StudioPlan {
             let reason = match reason {
                 LeftAlone::NotOurs => "its session policy is none of the table's",
                 LeftAlone::Protected => "protected",
+                // Nobody's business but its owner's.
+                LeftAlone::Unrelated => continue,
             };
             writeln!(f, "= {identity}  ({reason})")?;
         }

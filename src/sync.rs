@@ -91,6 +91,8 @@ pub struct Pass {
     /// Whether it looked at everything, and nothing failed, remained, or was
     /// held back by a failed read.
     pub full_and_complete: bool,
+    /// What differs from the table and stays so: in which Studio, whose, why.
+    pub left_alone: Vec<(usize, Identity, LeftAlone)>,
     /// From an event's time to the change it led to, in milliseconds.
     pub latencies_ms: Vec<i64>,
 }

@@ -996,6 +996,7 @@ async fn a_user_whose_groups_cannot_be_read_keeps_every_mapping() {
         FaultKind::DropField {
             name: "Results".to_owned(),
         },
+        FaultKind::DropRow,
     ]
     .into_iter()
     .map(|kind| async move {

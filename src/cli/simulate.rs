@@ -1,7 +1,6 @@
 //! `simulate`: events, played one after another through the function's handler
 //! against the embedded AWS, and who can open which Studio after them.
 
-use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -177,11 +176,6 @@ impl Stage {
 }
 
 fn load_table(path: &Path) -> Result<(Table, Document), String> {
-    read::table_and_document(&super::read(path)?, super::format_of(path)).map_err(|problems| {
-        let mut text = format!("{} is not a usable policy table:", path.display());
-        for problem in problems {
-            let _ = write!(text, "\n  {problem}");
-        }
-        text
-    })
+    read::table_and_document(&super::read(path)?, super::format_of(path))
+        .map_err(|problems| super::all_of(path, &problems))
 }

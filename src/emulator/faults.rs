@@ -84,6 +84,8 @@ pub enum FaultKind {
         /// The member's name, for example `UserId`.
         name: String,
     },
+    /// Takes the last row out of every list of the answer.
+    DropRow,
     /// Every page is the first one and has the same token: paging never ends.
     RepeatToken,
 }
@@ -146,7 +148,7 @@ impl Fault {
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Verdict {
     pub(super) delay: Duration,
-    /// `DropField`s and `RepeatToken`.
+    /// `DropField`s, `DropRow` and `RepeatToken`.
     pub(super) mangling: Vec<FaultKind>,
     pub(super) fault: Option<FaultKind>,
 }
@@ -188,7 +190,9 @@ impl Faults {
             rule.applied += 1;
             match &rule.kind {
                 FaultKind::Latency(delay) => verdict.delay += *delay,
-                kind @ (FaultKind::DropField { .. } | FaultKind::RepeatToken) => {
+                kind @ (FaultKind::DropField { .. }
+                | FaultKind::DropRow
+                | FaultKind::RepeatToken) => {
                     verdict.mangling.push(kind.clone());
                 }
                 kind => {
@@ -250,6 +254,11 @@ impl FaultKind {
     pub(super) fn mangle_answer(&self, service: Service, answer: &mut Value) {
         match self {
             FaultKind::DropField { name } => drop_field(answer, name),
+            FaultKind::DropRow => {
+                let members = answer.as_object_mut().into_iter().flatten();
+                let lists = members.filter_map(|(_, member)| member.as_array_mut());
+                lists.for_each(|rows| drop(rows.pop()));
+            }
             FaultKind::RepeatToken => {
                 let token = if service == Service::Emr {
                     "Marker"

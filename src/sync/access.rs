@@ -1,13 +1,14 @@
 //! Who can open what: every mapping of every Studio, and the rule behind it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{Sync, Task};
 use crate::config::Mode;
 use crate::event::Scope;
-use crate::identity::{Id, Identity};
+use crate::identity::{Id, Identity, IdentityType};
 
 /// One mapping, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,5 +78,37 @@ impl Sync {
             }
         }
         (rows, problems)
+    }
+
+    /// The names of these users and groups, of those who have one and can be
+    /// asked for.
+    pub async fn names(
+        &self,
+        identities: &BTreeSet<Identity>,
+        deadline: Instant,
+    ) -> BTreeMap<Identity, String> {
+        let name = |identity: Identity| async move {
+            let name = match identity.kind {
+                IdentityType::User => {
+                    let user = self
+                        .store
+                        .describe_user(&identity.id, deadline)
+                        .await
+                        .ok()?;
+                    user.known()?.name.clone()?
+                }
+                IdentityType::Group => {
+                    let group = self
+                        .store
+                        .describe_group(&identity.id, deadline)
+                        .await
+                        .ok()?;
+                    group.known()?.clone()?
+                }
+            };
+            Some((identity, name))
+        };
+        let names = join_all(identities.iter().cloned().map(name)).await;
+        names.into_iter().flatten().collect()
     }
 }

@@ -200,15 +200,15 @@ fn verdict(plan: &StudioPlan, identity: &Identity, explanation: &StudioExplanati
     if let Some((_, reason)) = plan.left_alone.iter().find(|(one, _)| one == identity) {
         return match reason {
             LeftAlone::NotOurs => "has a mapping that is not the table's: left alone",
+            LeftAlone::Unrelated => "has a mapping that is not the table's, and no rule fits",
             LeftAlone::Protected => "is protected: its mapping is left as it is",
         }
         .to_owned();
     }
-    match (&explanation.wanted, &explanation.session_policy) {
-        (Some(_), Some(_)) => "is mapped as the table says",
-        (None, Some(_)) => "has a mapping that is not the table's, and no rule fits",
-        (_, None) if explanation.losing_rules.is_empty() => "is not mapped: no rule fits",
-        (_, None) => "is not mapped: rules fit, but not a user who is disabled or gone",
+    match (&explanation.wanted, explanation.losing_rules.is_empty()) {
+        (Some(_), _) => "is mapped as the table says",
+        (None, true) => "is not mapped: no rule fits",
+        (None, false) => "is not mapped: rules fit, but not a user who is disabled or gone",
     }
     .to_owned()
 }

@@ -221,6 +221,7 @@ impl Sync {
         let updates = join_all(plan.of(Action::Update).map(go));
         let room = self.room(task, plan.studio, deletions.occupancy, &creations);
         let (updates, room) = futures_util::future::join(updates, room).await;
+        steps.extend(updates);
         match room {
             Err(refusal) => {
                 for change in creations {
@@ -241,7 +242,6 @@ impl Sync {
                 }
             }
         }
-        steps.extend(updates);
         self.recount(plan.studio, &steps);
         steps
     }
@@ -337,6 +337,10 @@ impl Sync {
     /// Reports what a plan leaves as it is: what agrees, and what lacks proof.
     pub(super) fn leave(&self, task: &Task<'_>, plan: &StudioPlan, pass: &mut Pass) {
         pass.report.unchanged += plan.unchanged;
+        for (identity, reason) in &plan.left_alone {
+            pass.left_alone
+                .push((plan.studio, identity.clone(), *reason));
+        }
         for change in &plan.withheld {
             self.log(task, plan.studio, &Step::new(change, Outcome::Withheld));
             let studio = &self.table.studios[plan.studio];

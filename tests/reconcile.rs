@@ -1,0 +1,213 @@
+//! `plan` and `apply` from a terminal: the real binary against the embedded AWS.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
+
+mod support;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+
+use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, IdentityType, World};
+use serde_json::{Value, json};
+use support::{ANALYST, ANALYTICS, FOREIGN, STORE, mappings, table, world};
+
+struct Desk {
+    emulator: Emulator,
+    folder: tempfile::TempDir,
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Desk {
+    async fn new(world: World) -> Desk {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let emulator = Emulator::start(world, any_port).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("policy.json"), table(|_| ()).to_string()).unwrap();
+        Desk { emulator, folder }
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Said {
+        let url = self.emulator.url();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_emr-studio-sync"));
+        command
+            .args(arguments)
+            .args(["--table", "policy.json", "--identity-store-id", STORE])
+            .args(["--region", "us-east-1"])
+            .env("AWS_ENDPOINT_URL_EMR", &url)
+            .env("AWS_ENDPOINT_URL_IDENTITYSTORE", &url)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        // The embedded AWS answers from this thread meanwhile.
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+            .await
+            .unwrap();
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            text.lines()
+                .map(str::trim_end)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        Said {
+            code: output.status.code().unwrap(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    fn mappings(&self) -> Vec<String> {
+        mappings(&self.emulator.world())
+    }
+}
+
+#[tokio::test]
+async fn a_plan_names_people_and_reasons_and_says_by_its_exit_code_that_there_is_one() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "alice", ANALYST)
+        .unwrap();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", ANALYST)
+        .unwrap();
+    let desk = Desk::new(start).await;
+    let said = desk.run(&["plan"]).await;
+    assert_eq!((said.code, said.err.as_str()), (2, ""));
+    insta::assert_snapshot!(said.out, @r"
+    analytics (es-ABCDEFGHIJKLMNOPQRSTUVWXY)
+      - analytics  dave                 analyst               (no rule wants it)
+      ~ analytics  alice                analyst -> engineer   (rules[0], through data-engineers)
+      + analytics  bob                  engineer              (rules[0], through data-engineers)
+      + analytics  carol                analyst               (rules[1], through data-analysts)
+    science (es-0123456789ABCDEFGHIJKLMNO)
+      + science    data-engineers       analyst               (rules[2])
+      + science    ops                  engineer              (rules[3])
+    4 to create, 1 to update, 1 to delete; 0 as they should be.
+    ");
+    assert!(
+        !desk
+            .emulator
+            .world()
+            .calls
+            .iter()
+            .any(|call| call.is_write())
+    );
+}
+
+#[tokio::test]
+async fn apply_makes_it_so_and_then_there_is_nothing_to_do() {
+    let desk = Desk::new(world()).await;
+    let said = desk.run(&["apply"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err
+            .contains("there is no terminal to ask on; give --yes"),
+        "{}",
+        said.err
+    );
+    assert_eq!(desk.mappings(), Vec::<String>::new());
+
+    let said = desk.run(&["apply", "--yes"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.out.ends_with("5 created; 0 as they should be."),
+        "{}",
+        said.out
+    );
+    assert_eq!(desk.mappings().len(), 5);
+
+    let said = desk.run(&["plan"]).await;
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (0, "Nothing to do: 5 mappings are as they should be.")
+    );
+}
+
+#[tokio::test]
+async fn the_json_of_a_plan_has_a_version_the_report_and_names() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", FOREIGN)
+        .unwrap();
+    let desk = Desk::new(start).await;
+    let said = desk
+        .run(&["plan", "--output", "json", "--studio", "analytics"])
+        .await;
+    assert_eq!(said.code, 2);
+    let plan: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((&plan["version"], &plan["created"]), (&json!(1), &json!(3)));
+    assert_eq!(plan["changes"][0]["identity_name"], "alice");
+    assert_eq!(plan["left_alone"][0]["identity_name"], "dave");
+    assert_eq!(plan["left_alone"][0]["reason"], "unrelated");
+
+    let said = desk.run(&["plan", "--detailed"]).await;
+    assert!(
+        said.out
+            .contains("= dave                            (left alone: somebody's own)"),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test]
+async fn held_deletions_go_with_their_plan_id_and_no_other() {
+    let mut start = world();
+    for user in 0..9 {
+        start.add_user(&format!("user-{user}")).unwrap();
+        start
+            .map(
+                ANALYTICS,
+                IdentityType::User,
+                &format!("user-{user}"),
+                ANALYST,
+            )
+            .unwrap();
+    }
+    let desk = Desk::new(start).await;
+    let said = desk.run(&["apply", "--yes"]).await;
+    assert_eq!(said.code, 1, "something is still to do");
+    let plan_id = said.out.lines().last().unwrap().rsplit(' ').next().unwrap();
+    assert_eq!(desk.mappings().len(), 5 + 9);
+
+    let said = desk.run(&["apply", "--yes", "--approve", plan_id]).await;
+    assert_eq!(said.code, 0, "{}\n{}", said.out, said.err);
+    assert_eq!(desk.mappings().len(), 5);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_makes_a_plan_fail() {
+    let desk = Desk::new(world()).await;
+    desk.emulator
+        .world()
+        .faults
+        .add(Fault::on("ListGroups", FaultKind::AccessDenied));
+    let said = desk.run(&["plan"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.out
+            .contains("ListGroups failed: AccessDeniedException"),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test]
+async fn wrong_flags_are_told_with_what_would_be_right() {
+    let desk = Desk::new(world()).await;
+    let said = desk.run(&["plan", "--studio", "nope"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err
+            .contains("no studio is called \"nope\"; studios are analytics, science")
+    );
+    std::fs::write(desk.folder.path().join("policy.json"), "{}").unwrap();
+    let said = desk.run(&["plan"]).await;
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("rules: is missing"), "{}", said.err);
+}

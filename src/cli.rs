@@ -6,6 +6,7 @@
 mod check;
 mod connection;
 mod emulate;
+mod explain;
 mod place;
 mod reconcile;
 mod schema;
@@ -40,6 +41,8 @@ enum Command {
     Plan(reconcile::PlanArguments),
     /// Make the mappings those of the table
     Apply(reconcile::ApplyArguments),
+    /// Say why somebody is, or is not, mapped
+    Explain(explain::Arguments),
     /// Say whether a policy table is right, and where it is not
     Check(check::Arguments),
     /// Print the JSON Schema of the policy table
@@ -53,6 +56,7 @@ pub async fn main() -> ExitCode {
         Command::Emulate(arguments) => emulate::run(arguments).await,
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
+        Command::Explain(arguments) => explain::run(arguments).await,
         Command::Check(arguments) => check::run(arguments),
         Command::Schema => {
             anstream::print!("{}", policy_table_schema());

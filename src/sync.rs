@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use access::Access;
-pub use explain::Explanation;
+pub use explain::{Explanation, RuleExplanation, StudioExplanation};
 
 use crate::aws::{Kind, Tally};
 use crate::config::{Config, Mode};

@@ -181,6 +181,45 @@ async fn held_deletions_go_with_their_plan_id_and_no_other() {
 }
 
 #[tokio::test]
+async fn explain_tells_what_should_be_what_is_and_which_rules_come_later() {
+    let desk = Desk::new(world()).await;
+    desk.run(&["apply", "--yes"]).await;
+    let said = desk.run(&["explain", "--user", "alice"]).await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    insta::assert_snapshot!(said.out, @r"
+    analytics (es-ABCDEFGHIJKLMNOPQRSTUVWXY)
+      alice is mapped as the table says
+      should have  engineer, by rules[0], through data-engineers
+      has          engineer, the table's
+      comes later  analyst, by rules[1], through data-engineers
+    science (es-0123456789ABCDEFGHIJKLMNO)
+      alice is not mapped: no rule fits
+    ");
+    let said = desk
+        .run(&[
+            "explain",
+            "--group",
+            "data-engineers",
+            "--studio",
+            "science",
+        ])
+        .await;
+    insta::assert_snapshot!(said.out, @r"
+    science (es-0123456789ABCDEFGHIJKLMNO)
+      data-engineers is mapped as the table says
+      should have  analyst, by rules[2]
+      has          analyst, the table's
+    ");
+    let said = desk.run(&["explain", "--user", "nobody"]).await;
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (1, "! there is no USER of that name")
+    );
+    let said = desk.run(&["explain"]).await;
+    assert_eq!(said.code, 2, "clap's own");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_makes_a_plan_fail() {
     let desk = Desk::new(world()).await;
     desk.emulator

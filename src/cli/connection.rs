@@ -79,6 +79,21 @@ impl Connection {
     }
 }
 
+impl Engine {
+    /// The Studio that a flag names, by its place in the table.
+    pub(super) fn studio(&self, name: &str) -> Result<usize, String> {
+        let studios = &self.sync.table().studios;
+        let found = studios
+            .iter()
+            .position(|one| one.alias == name || one.id == name);
+        found.ok_or_else(|| {
+            let known: Vec<&str> = studios.iter().map(|studio| studio.alias.as_str()).collect();
+            let known = known.join(", ");
+            format!("--studio: no studio is called {name:?}; studios are {known}")
+        })
+    }
+}
+
 /// A person waits for as long as it takes, or stops it.
 pub(super) fn no_deadline() -> Instant {
     Instant::now() + Duration::from_secs(24 * 3600)

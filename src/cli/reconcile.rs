@@ -160,20 +160,7 @@ impl Engine {
         approve: Option<&str>,
         mode: Mode,
     ) -> Result<Pass, String> {
-        let studios = &self.sync.table().studios;
-        let studio = match studio {
-            None => None,
-            Some(name) => {
-                let found = studios
-                    .iter()
-                    .position(|one| one.alias == name || one.id == name);
-                let known: Vec<&str> = studios.iter().map(|studio| studio.alias.as_str()).collect();
-                let known = known.join(", ");
-                Some(found.ok_or_else(|| {
-                    format!("--studio: no studio is called {name:?}; studios are {known}")
-                })?)
-            }
-        };
+        let studio = studio.map(|name| self.studio(name)).transpose()?;
         let task = Task {
             scope: Scope::Everything,
             events: &[],

@@ -1,0 +1,170 @@
+//! `explain`: why somebody is, or is not, mapped.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use anstyle::Style;
+use clap::Args;
+use serde_json::json;
+
+use super::connection::{Connection, Engine, no_deadline};
+use super::reconcile::Output;
+use super::words::paint;
+use crate::event::Subject;
+use crate::identity::{Id, Identity, IdentityType};
+use crate::sync::{Explanation, RuleExplanation};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: emr-studio-sync explain --user alice@example.com \
+    --table policy.toml --identity-store-id d-1234567890"
+)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    whom: Whom,
+    #[command(flatten)]
+    connection: Connection,
+    /// Only this Studio, by alias or id
+    #[arg(long)]
+    studio: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+/// One user or one group.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Whom {
+    /// A user, by user name
+    #[arg(long)]
+    user: Option<String>,
+    /// A user, by id
+    #[arg(long)]
+    user_id: Option<String>,
+    /// A group, by display name
+    #[arg(long)]
+    group: Option<String>,
+    /// A group, by id
+    #[arg(long)]
+    group_id: Option<String>,
+}
+
+impl Whom {
+    fn subject(&self) -> Result<Subject, String> {
+        let id = |flag: &str, text: &str| {
+            Id::parse(text).ok_or_else(|| format!("{flag}: {text:?} is not an id"))
+        };
+        let Whom {
+            user,
+            user_id,
+            group,
+            group_id,
+        } = self;
+        match (user, user_id, group, group_id) {
+            (Some(name), ..) => Ok(Subject::Name(IdentityType::User, name.clone())),
+            (_, Some(text), ..) => Ok(Subject::Id(Identity::user(id("--user-id", text)?))),
+            (_, _, Some(name), _) => Ok(Subject::Name(IdentityType::Group, name.clone())),
+            (.., Some(text)) => Ok(Subject::Id(Identity::group(id("--group-id", text)?))),
+            _ => Err("give one of --user, --user-id, --group, --group-id".to_owned()),
+        }
+    }
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let subject = arguments.whom.subject()?;
+    let mut engine = arguments.connection.engine().await?;
+    let only = arguments
+        .studio
+        .as_deref()
+        .map(|name| engine.studio(name))
+        .transpose()?;
+    let mut explanation = engine.sync.explain(&subject, no_deadline()).await;
+    if let Some(only) = only {
+        let id = &engine.sync.table().studios[only].id;
+        explanation.studios.retain(|studio| studio.studio_id == *id);
+    }
+    match arguments.output {
+        Output::Json => anstream::println!("{:#}", json!(explanation)),
+        Output::Table => {
+            engine.learn_names(&explanation).await;
+            anstream::print!("{}", engine.tell_why(&explanation));
+        }
+    }
+    explanation
+        .problems
+        .iter()
+        .for_each(|problem| anstream::eprintln!("! {problem}"));
+    Ok(match explanation.problems.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+impl Engine {
+    async fn learn_names(&mut self, explanation: &Explanation) {
+        let Explanation {
+            identity_type,
+            identity_id,
+            studios,
+            ..
+        } = explanation;
+        let rules = studios
+            .iter()
+            .flat_map(|studio| studio.wanted.iter().chain(&studio.losing_rules));
+        let groups = rules
+            .filter_map(|rule| rule.via_group.clone())
+            .map(Identity::group);
+        let whom = identity_id.clone().map(|id| Identity {
+            kind: *identity_type,
+            id,
+        });
+        let all: BTreeSet<Identity> = groups.chain(whom).collect();
+        self.words
+            .names
+            .extend(self.sync.names(&all, no_deadline()).await);
+    }
+
+    fn tell_why(&self, explanation: &Explanation) -> String {
+        let mut text = String::new();
+        let Some(id) = explanation.identity_id.clone() else {
+            return text;
+        };
+        let name = self.words.name(&Identity {
+            kind: explanation.identity_type,
+            id,
+        });
+        for studio in &explanation.studios {
+            let title = format!("{} ({})", studio.studio, studio.studio_id);
+            let _ = writeln!(text, "{}", paint(Style::new().bold(), &title));
+            let _ = writeln!(text, "  {name} {}", studio.verdict);
+            if let Some(rule) = &studio.wanted {
+                let _ = writeln!(text, "  should have  {}", self.rule(rule));
+            }
+            if let Some(policy) = &studio.session_policy {
+                let whose = if studio.owned {
+                    "the table's"
+                } else {
+                    "somebody's own"
+                };
+                let _ = writeln!(text, "  has          {}, {whose}", self.words.alias(policy));
+            }
+            for rule in &studio.losing_rules {
+                let _ = writeln!(text, "  comes later  {}", self.rule(rule));
+            }
+        }
+        text
+    }
+
+    fn rule(&self, rule: &RuleExplanation) -> String {
+        let policy = self.words.alias(&rule.session_policy);
+        match &rule.via_group {
+            None => format!("{policy}, by rules[{}]", rule.rule),
+            Some(group) => {
+                let group = self.words.name(&Identity::group(group.clone()));
+                format!("{policy}, by rules[{}], through {group}", rule.rule)
+            }
+        }
+    }
+}

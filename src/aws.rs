@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader};
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut,
@@ -19,30 +20,25 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata, Orche
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::pace::NoTime;
+use crate::event;
 
-/// The longest that one call may take, retries and the pauses between them
-/// included. Less than the time kept before the deadline, so that a call which
-/// was begun is also ended.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(9);
+/// The longest that one attempt at a call may take: less than the time that is
+/// kept before the deadline, so that what was begun is also ended.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The SDK's settings: Region, credentials and endpoints as every AWS tool finds
-/// them, the retries and timeouts of this program.
+/// them, and our timeouts. Retries are [`Pace::call`](crate::pace::Pace::call)'s.
 pub fn sdk_config() -> ConfigLoader {
-    let retries = RetryConfig::standard()
-        .with_max_attempts(4)
-        .with_initial_backoff(Duration::from_millis(300));
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(2))
-        .operation_attempt_timeout(Duration::from_secs(4))
-        .operation_timeout(CALL_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(2 * ATTEMPT_TIMEOUT)
         .build();
     aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .retry_config(retries)
+        .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts)
 }
 
@@ -64,11 +60,11 @@ impl Tally {
     }
 }
 
-/// Counts requests, and turns an answer that is not whole into the transient
-/// failure it is, so that the SDK retries it.
+/// Counts requests, and turns an answer that is not whole into the failure it is.
 ///
-/// The SDK fills in what a required member lacks: an answer `{}` to a list call
-/// would read as an empty list, and everybody's mapping would go.
+/// The SDK fills in what an answer lacks: `{}` to a list call would read as an
+/// empty list, a row without `MembershipExists` as somebody who is no member,
+/// and everybody's mapping would go.
 #[derive(Debug)]
 pub struct Witness(pub Arc<Tally>);
 
@@ -98,7 +94,11 @@ impl Intercept for Witness {
             return Ok(());
         };
         let succeeded = response.status().is_success();
-        let body = response.body().bytes().map(serde_json::from_slice::<Value>);
+        let body = response.body().bytes().map(|body| match body {
+            // A write may be answered with nothing.
+            b"" => Ok(json!({})),
+            body => serde_json::from_slice::<Value>(body),
+        });
         let operation = config
             .load::<Metadata>()
             .map_or("", |metadata| metadata.name());
@@ -108,13 +108,12 @@ impl Intercept for Witness {
             Some(Ok(body)) if succeeded => missing(operation, &body),
             Some(Ok(body)) => {
                 let header = response.headers().get("x-amzn-errortype");
-                if header.or(body["__type"].as_str()).is_some_and(is_throttle) {
+                let code = header.or(body["__type"].as_str()).map(bare);
+                if code.is_some_and(is_throttle) || response.status().as_u16() == 429 {
                     self.0.throttled.fetch_add(1, Ordering::Relaxed);
                 }
                 None
             }
-            // Nothing is asked of the answer to a write but that it is a success.
-            Some(Err(_)) if succeeded && member_of(operation).is_none() => None,
             Some(Err(error)) => Some(format!("{operation} was answered with no JSON: {error}")),
         };
         if let (Some(broken), Some(outcome)) = (broken, context.output_or_error_mut()) {
@@ -124,39 +123,49 @@ impl Intercept for Witness {
     }
 }
 
-/// The member without which an answer is not whole, and what it must be. None
-/// for the writes, whose answers are empty.
-fn member_of(operation: &str) -> Option<(&'static str, Form)> {
-    Some(match operation {
-        "ListGroups" => ("Groups", Form::List),
-        "ListGroupMemberships" | "ListGroupMembershipsForMember" => {
-            ("GroupMemberships", Form::List)
-        }
-        "IsMemberInGroups" => ("Results", Form::List),
-        "GetGroupId" | "DescribeGroup" => ("GroupId", Form::Text),
-        "GetUserId" | "DescribeUser" => ("UserId", Form::Text),
-        "ListStudioSessionMappings" => ("SessionMappings", Form::List),
-        "GetStudioSessionMapping" => ("SessionMapping", Form::Object),
-        "DescribeStudio" => ("Studio", Form::Object),
-        _ => return None,
-    })
-}
-
-enum Form {
-    Text,
-    List,
-    Object,
-}
-
+/// What an answer lacks for being one. Those to the writes are empty.
 fn missing(operation: &str, body: &Value) -> Option<String> {
-    let (member, form) = member_of(operation)?;
-    let value = &body[member];
-    let is_whole = match form {
-        Form::Text => value.as_str().is_some_and(|text| !text.is_empty()),
-        Form::List => value.is_array(),
-        Form::Object => value.is_object(),
+    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let rows = |list: &str, is_whole: &dyn Fn(&Value) -> bool| {
+        let rows = body[list].as_array();
+        rows.is_some_and(|rows| rows.iter().all(is_whole))
     };
-    (!is_whole).then(|| format!("{operation} was answered without {member}"))
+    let (member, is_whole) = match operation {
+        "ListGroups" => ("Groups", rows("Groups", &|row| is_text(&row["GroupId"]))),
+        "ListGroupMemberships" => (
+            "GroupMemberships",
+            rows("GroupMemberships", &|row| {
+                is_text(&row["MemberId"]["UserId"])
+            }),
+        ),
+        "ListGroupMembershipsForMember" => (
+            "GroupMemberships",
+            rows("GroupMemberships", &|row| is_text(&row["GroupId"])),
+        ),
+        "IsMemberInGroups" => (
+            "Results",
+            rows("Results", &|row| {
+                is_text(&row["GroupId"]) && row["MembershipExists"].is_boolean()
+            }),
+        ),
+        "GetGroupId" | "DescribeGroup" => ("GroupId", is_text(&body["GroupId"])),
+        "GetUserId" | "DescribeUser" => ("UserId", is_text(&body["UserId"])),
+        "ListStudioSessionMappings" => (
+            "SessionMappings",
+            rows("SessionMappings", &|row| {
+                ["IdentityId", "IdentityType", "SessionPolicyArn"]
+                    .iter()
+                    .all(|name| is_text(&row[name]))
+            }),
+        ),
+        "GetStudioSessionMapping" => (
+            "SessionMapping",
+            is_text(&body["SessionMapping"]["SessionPolicyArn"]),
+        ),
+        "DescribeStudio" => ("Studio", body["Studio"].is_object()),
+        _ => ("an object", body.is_object()),
+    };
+    (!is_whole).then(|| format!("{operation} was answered without {member}, or not all of it"))
 }
 
 /// Why a call failed, and whether it may succeed another time.
@@ -166,7 +175,7 @@ pub struct CallError {
     pub call: &'static str,
     /// What the failure means for us.
     pub kind: Kind,
-    /// The error in words, with its code and request id where it has them.
+    /// The error in words, with its code where it has one.
     pub text: String,
 }
 
@@ -182,26 +191,30 @@ pub enum Kind {
     Denied,
     /// The service said no, and will again.
     Refused,
+    /// The service said that this user is not there.
+    NoUser,
+    /// The service said that this group is not there.
+    NoGroup,
 }
 
 impl CallError {
-    /// A call not made for want of time.
-    pub fn no_time(call: &'static str, _: NoTime) -> CallError {
-        let text = "the time of this invocation was up".to_owned();
+    /// A call that failed so.
+    pub fn new(call: &'static str, kind: Kind, text: impl Into<String>) -> CallError {
         CallError {
             call,
-            kind: Kind::NoTime,
-            text,
+            kind,
+            text: event::shortened(text.into()),
         }
+    }
+
+    /// A call not made for want of time.
+    pub fn no_time(call: &'static str) -> CallError {
+        CallError::new(call, Kind::NoTime, "the time of this invocation was up")
     }
 
     /// An answer that cannot be what it says it is.
     pub fn malformed(call: &'static str, text: impl Into<String>) -> CallError {
-        CallError {
-            call,
-            kind: Kind::Transient,
-            text: text.into(),
-        }
+        CallError::new(call, Kind::Transient, text)
     }
 
     /// What the SDK says of a failed call.
@@ -209,39 +222,37 @@ impl CallError {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        let kind = match error {
-            SdkError::ServiceError(service) => {
-                let status = service.raw().status().as_u16();
-                match service.err().code() {
-                    // An error that says not even which: its body was unreadable.
-                    None => Kind::Transient,
-                    Some(code) if is_throttle(code) || is_passing(code) || status >= 500 => {
-                        Kind::Transient
-                    }
-                    Some(code) if code.contains("AccessDenied") => Kind::Denied,
-                    Some(_) => Kind::Refused,
-                }
-            }
-            // Timeouts, connections, answers that broke off, pages without end,
-            // and credentials that could not be had.
-            _ => Kind::Transient,
+        let SdkError::ServiceError(service) = error else {
+            // Timeouts, connections, answers that broke off, and credentials
+            // that could not be had. Only a role that may not be assumed will
+            // not pass.
+            let text = chain(error);
+            let kind = match text.contains("AccessDenied") {
+                true => Kind::Denied,
+                false => Kind::Transient,
+            };
+            return CallError::new(call, kind, text);
         };
-        let text = match error {
-            SdkError::ServiceError(service) => {
-                let meta = service.err().meta();
-                match (meta.code(), meta.message()) {
-                    (Some(code), Some(message)) => format!("{code}: {message}"),
-                    (Some(code), None) => code.to_owned(),
-                    _ => format!("{}", DisplayErrorContext(error)),
-                }
-            }
-            _ => format!("{}", DisplayErrorContext(error)),
+        let status = service.raw().status().as_u16();
+        let meta = service.err().meta();
+        let kind = match meta.code().map(bare) {
+            // An error that says not even which: its body was unreadable.
+            None => Kind::Transient,
+            Some(code) if is_throttle(code) || is_passing(code) => Kind::Transient,
+            Some(_) if status >= 500 || status == 429 => Kind::Transient,
+            Some(code) if code.contains("AccessDenied") => Kind::Denied,
+            Some(_) => Kind::Refused,
         };
-        CallError { call, kind, text }
+        let text = match (meta.code(), meta.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), None) => code.to_owned(),
+            _ => format!("{} (HTTP status {status})", chain(error)),
+        };
+        CallError::new(call, kind, text)
     }
 
-    /// Whether it may succeed another time, so that the pass should come again.
-    pub fn may_pass(&self) -> bool {
+    /// Whether it failed for a reason that may pass.
+    pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::NoTime | Kind::Transient)
     }
 }
@@ -250,37 +261,49 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed: {}", self.call, self.text)?;
         match self.kind {
-            Kind::Denied => write!(
-                f,
-                " (allow it in the role's policy; docs/deployment.md lists all)"
-            ),
-            Kind::NoTime | Kind::Transient | Kind::Refused => Ok(()),
+            Kind::Denied => f.write_str(" (allow it in the role's policy)"),
+            Kind::NoTime | Kind::Transient | Kind::Refused | Kind::NoUser | Kind::NoGroup => Ok(()),
         }
     }
 }
 
-/// Codes of throttling; EMR's and the Identity Store's among them.
-fn is_throttle(code: &str) -> bool {
-    [
-        "ThrottlingException",
-        "Throttling",
-        "TooManyRequestsException",
-        "RequestLimitExceeded",
-    ]
-    .iter()
-    .any(|known| code.rsplit('#').next() == Some(known))
+/// An error and what led to it, in their own words. Never its debug form, which
+/// quotes the whole answer: names of people are in there.
+fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text += &format!(": {error}");
+        next = error.source();
+    }
+    text
 }
 
-/// Codes of faults that pass, whatever HTTP status they come with.
+/// A code without the namespace that some services put before it.
+fn bare(code: &str) -> &str {
+    code.rsplit('#').next().unwrap_or(code)
+}
+
+fn is_throttle(code: &str) -> bool {
+    THROTTLING_ERRORS.contains(&code)
+}
+
+/// Codes of faults that pass, whatever HTTP status they come with. Credentials
+/// that have expired, or are not known everywhere yet, are soon replaced.
 fn is_passing(code: &str) -> bool {
-    [
-        "InternalServerError",
-        "InternalServerException",
-        "InternalFailure",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "ExpiredTokenException",
-        "RequestTimeout",
-    ]
-    .contains(&code)
+    TRANSIENT_ERRORS.contains(&code)
+        || [
+            "InternalServerError",
+            "InternalServerException",
+            "InternalFailure",
+            "ServiceUnavailable",
+            "ServiceUnavailableException",
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "InvalidSignatureException",
+            "RequestExpired",
+            "RequestTimeTooSkewed",
+            "UnrecognizedClientException",
+        ]
+        .contains(&code)
 }

@@ -16,11 +16,12 @@ use aws_sdk_identitystore::config::{Builder, Region};
 use aws_sdk_identitystore::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_identitystore::types::error::ResourceNotFoundException;
 use aws_sdk_identitystore::types::{
-    AlternateIdentifier, GroupMembership, MemberId, ResourceType, UniqueAttribute, UserStatus,
+    AlternateIdentifier, Group, GroupMembership, MemberId, ResourceType, UniqueAttribute,
+    UserStatus,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::Document;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::aws::{CallError, Kind, Tally, Witness};
@@ -32,9 +33,9 @@ use crate::policy::fit::Answer;
 use reading::Remembered;
 pub use reading::{Failure, Reading, Stale};
 
-/// The Identity Store takes 20 calls a second of each kind: a burst of 5 on top
-/// of the pace stays below that even in the first second.
-const BURST: f64 = 5.0;
+/// Calls of one kind go one after another. The Identity Store takes 20 a second
+/// of each, and there is nothing to gain from using them up at once.
+const BURST: f64 = 1.0;
 
 /// IsMemberInGroups takes 1 to 100 group ids.
 const GROUPS_A_CALL: usize = 100;
@@ -79,63 +80,74 @@ impl IdentityStore {
         &self.store_id
     }
 
-    async fn admit(
-        &self,
-        call: &'static str,
-        deadline: Instant,
-    ) -> Result<OwnedSemaphorePermit, CallError> {
-        self.pace
-            .admit(call, deadline)
-            .await
-            .map_err(|none| CallError::no_time(call, none))
-    }
-
     /// GetGroupId: the group with exactly this display name.
+    ///
+    /// # Errors
+    /// If it is not known whether there is one.
     pub async fn group_id(&self, name: &str, deadline: Instant) -> Result<Answer<Id>, CallError> {
         let call = "GetGroupId";
-        let _permit = self.admit(call, deadline).await?;
-        let request = self.client.get_group_id().identity_store_id(&self.store_id);
-        let answer = request
-            .alternate_identifier(unique(call, "displayName", name)?)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => id(call, answer.group_id()).map(Answer::Is),
-            Err(error) => gone_or(call, &error, ResourceType::Group),
-        }
+        let request = self
+            .client
+            .get_group_id()
+            .identity_store_id(&self.store_id)
+            .alternate_identifier(unique(call, "displayName", name)?);
+        let answer = self.pace.call(call, call, deadline, async || {
+            let answer = request
+                .clone()
+                .send()
+                .await
+                .map_err(|error| failed(call, &error))?;
+            id(call, answer.group_id())
+        });
+        or_gone(answer.await, Kind::NoGroup)
     }
 
     /// GetUserId: the user with exactly this user name.
+    ///
+    /// # Errors
+    /// If it is not known whether there is one.
     pub async fn user_id(&self, name: &str, deadline: Instant) -> Result<Answer<Id>, CallError> {
         let call = "GetUserId";
-        let _permit = self.admit(call, deadline).await?;
-        let request = self.client.get_user_id().identity_store_id(&self.store_id);
-        let answer = request
-            .alternate_identifier(unique(call, "userName", name)?)
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => id(call, answer.user_id()).map(Answer::Is),
-            Err(error) => gone_or(call, &error, ResourceType::User),
-        }
+        let request = self
+            .client
+            .get_user_id()
+            .identity_store_id(&self.store_id)
+            .alternate_identifier(unique(call, "userName", name)?);
+        let answer = self.pace.call(call, call, deadline, async || {
+            let answer = request
+                .clone()
+                .send()
+                .await
+                .map_err(|error| failed(call, &error))?;
+            id(call, answer.user_id())
+        });
+        or_gone(answer.await, Kind::NoUser)
     }
 
     /// DescribeGroup: its display name, if it has one.
+    ///
+    /// # Errors
+    /// If it is not known whether there is such a group.
     pub async fn describe_group(
         &self,
         group: &Id,
         deadline: Instant,
     ) -> Result<Answer<Option<String>>, CallError> {
         let call = "DescribeGroup";
-        let _permit = self.admit(call, deadline).await?;
         let request = self
             .client
             .describe_group()
-            .identity_store_id(&self.store_id);
-        match request.group_id(group.as_str()).send().await {
-            Ok(answer) => Ok(Answer::Is(answer.display_name)),
-            Err(error) => gone_or(call, &error, ResourceType::Group),
-        }
+            .identity_store_id(&self.store_id)
+            .group_id(group.as_str());
+        let answer = self.pace.call(call, call, deadline, async || {
+            let answer = request
+                .clone()
+                .send()
+                .await
+                .map_err(|error| failed(call, &error))?;
+            Ok(answer.display_name)
+        });
+        or_gone(answer.await, Kind::NoGroup)
     }
 
     /// DescribeUser: the user name, and whether the user is enabled.
@@ -145,49 +157,56 @@ impl IdentityStore {
         deadline: Instant,
     ) -> Result<Answer<Described>, CallError> {
         let call = "DescribeUser";
-        let _permit = self.admit(call, deadline).await?;
         let request = self
             .client
             .describe_user()
-            .identity_store_id(&self.store_id);
-        match request.user_id(user.as_str()).send().await {
-            Ok(answer) => Ok(Answer::Is(Described {
+            .identity_store_id(&self.store_id)
+            .user_id(user.as_str());
+        let answer = self.pace.call(call, call, deadline, async || {
+            let answer = request
+                .clone()
+                .send()
+                .await
+                .map_err(|error| failed(call, &error))?;
+            Ok(Described {
                 // A status that is left out, or new, disables nobody.
                 enabled: answer.user_status != Some(UserStatus::Disabled),
                 name: answer.user_name,
-            })),
-            Err(error) => gone_or(call, &error, ResourceType::User),
-        }
+            })
+        });
+        or_gone(answer.await, Kind::NoUser)
     }
 
     /// ListGroups, all pages: display names by id.
     async fn all_groups(&self, deadline: Instant) -> Result<BTreeMap<Id, String>, CallError> {
         let call = "ListGroups";
+        let request = self
+            .client
+            .list_groups()
+            .identity_store_id(&self.store_id)
+            .max_results(PAGE);
+        let rows = self.pace.pages(call, call, deadline, async |token| {
+            let page = request.clone().set_next_token(token).send().await;
+            let page = page.map_err(|error| failed(call, &error))?;
+            let row = |group: &Group| Ok((id(call, group.group_id())?, group.display_name.clone()));
+            let rows = page
+                .groups()
+                .iter()
+                .map(row)
+                .collect::<Result<Vec<_>, CallError>>()?;
+            Ok((rows, page.next_token))
+        });
         let mut groups = BTreeMap::new();
-        let request = self.client.list_groups().identity_store_id(&self.store_id);
-        let mut pages = request.max_results(PAGE).into_paginator().send();
-        loop {
-            let permit = self.admit(call, deadline).await?;
-            let Some(page) = pages.next().await else {
-                return Err(endless(call));
+        for (group, name) in rows.await? {
+            let name = match name {
+                Some(name) => Some(name),
+                // It may have none, or the row may have lost it.
+                None => match self.describe_group(&group, deadline).await? {
+                    Answer::Is(name) => name,
+                    Answer::Gone | Answer::Unread => None,
+                },
             };
-            let page = page.map_err(|error| CallError::of(call, &error))?;
-            drop(permit);
-            for group in page.groups() {
-                let id = id(call, group.group_id())?;
-                let name = match group.display_name() {
-                    Some(name) => Some(name.to_owned()),
-                    // It may have none, or the row may have lost it.
-                    None => match self.describe_group(&id, deadline).await? {
-                        Answer::Is(name) => name,
-                        Answer::Gone | Answer::Unread => None,
-                    },
-                };
-                name.map(|name| groups.insert(id, name));
-            }
-            if page.next_token().unwrap_or_default().is_empty() {
-                break;
-            }
+            name.map(|name| groups.insert(group, name));
         }
         Ok(groups)
     }
@@ -199,60 +218,47 @@ impl IdentityStore {
         deadline: Instant,
     ) -> Result<Answer<BTreeSet<Id>>, CallError> {
         let call = "ListGroupMemberships";
-        let mut members = BTreeSet::new();
         let request = self
             .client
             .list_group_memberships()
-            .identity_store_id(&self.store_id);
-        let mut pages = request
+            .identity_store_id(&self.store_id)
             .group_id(group.as_str())
-            .max_results(PAGE)
-            .into_paginator()
-            .send();
-        loop {
-            let permit = self.admit(call, deadline).await?;
-            let Some(page) = pages.next().await else {
-                return Err(endless(call));
-            };
-            drop(permit);
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    return gone_or(call, &error, ResourceType::Group);
+            .max_results(PAGE);
+        let rows = self.pace.pages(call, call, deadline, async |token| {
+            let page = request.clone().set_next_token(token).send().await;
+            let page = page.map_err(|error| failed(call, &error))?;
+            let row = |row: &GroupMembership| {
+                let of = row.group_id().and_then(Id::from_service);
+                match row.member_id() {
+                    _ if of.is_some_and(|of| of != *group) => {
+                        Err(CallError::malformed(call, "a row is about another group"))
+                    }
+                    Some(MemberId::UserId(user)) => id(call, user),
+                    _ => Err(CallError::malformed(call, "a row has no user id")),
                 }
             };
-            for row in page.group_memberships() {
-                if row
-                    .group_id()
-                    .and_then(Id::from_service)
-                    .is_some_and(|id| id != *group)
-                {
-                    return Err(CallError::malformed(call, "a row is about another group"));
-                }
-                let Some(MemberId::UserId(user)) = row.member_id() else {
-                    return Err(CallError::malformed(call, "a row has no user id"));
-                };
-                members.insert(id(call, user)?);
-            }
-            if page.next_token().unwrap_or_default().is_empty() {
-                break;
-            }
-        }
-        Ok(Answer::Is(members))
+            let rows = page.group_memberships().iter().map(row);
+            Ok((
+                rows.collect::<Result<Vec<_>, CallError>>()?,
+                page.next_token,
+            ))
+        });
+        let members = rows.await.map(|rows| rows.into_iter().collect());
+        or_gone(members, Kind::NoGroup)
     }
 
     /// Which of the asked groups hold a user.
+    ///
+    /// # Errors
+    /// [`Kind::NoGroup`] if one of the groups asked about is not there.
     async fn groups_of(
         &self,
         user: &Id,
         asked: &BTreeSet<Id>,
         deadline: Instant,
-    ) -> Result<Answer<BTreeSet<Id>>, NotRead> {
+    ) -> Result<Answer<BTreeSet<Id>>, CallError> {
         if asked.len() > GROUPS_A_CALL {
-            let all = self
-                .all_groups_of(user, deadline)
-                .await
-                .map_err(NotRead::Failed)?;
+            let all = self.all_groups_of(user, deadline).await?;
             return Ok(all.map(|all| all.intersection(asked).cloned().collect()));
         }
         self.is_member_in(user, asked, deadline).await
@@ -264,44 +270,44 @@ impl IdentityStore {
         user: &Id,
         asked: &BTreeSet<Id>,
         deadline: Instant,
-    ) -> Result<Answer<BTreeSet<Id>>, NotRead> {
+    ) -> Result<Answer<BTreeSet<Id>>, CallError> {
         let call = "IsMemberInGroups";
-        let _permit = self.admit(call, deadline).await.map_err(NotRead::Failed)?;
-        let request = self
-            .client
-            .is_member_in_groups()
-            .identity_store_id(&self.store_id);
-        let request = request.member_id(MemberId::UserId(user.as_str().to_owned()));
         let groups = asked
             .iter()
             .map(|group| group.as_str().to_owned())
             .collect();
-        let answer = match request.set_group_ids(Some(groups)).send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                return match not_found(&error) {
-                    Some(ResourceType::User) => Ok(Answer::Gone),
-                    Some(ResourceType::Group) => Err(NotRead::GroupGone),
-                    _ => Err(NotRead::Failed(CallError::of(call, &error))),
-                };
+        let request = self
+            .client
+            .is_member_in_groups()
+            .identity_store_id(&self.store_id)
+            .member_id(MemberId::UserId(user.as_str().to_owned()))
+            .set_group_ids(Some(groups));
+        let answer = self.pace.call(call, call, deadline, async || {
+            let answer = request
+                .clone()
+                .send()
+                .await
+                .map_err(|error| failed(call, &error))?;
+            let mut results: BTreeMap<Id, bool> = BTreeMap::new();
+            for row in answer.results() {
+                if let Some(MemberId::UserId(about)) = row.member_id()
+                    && Id::from_service(about).as_ref() != Some(user)
+                {
+                    return Err(CallError::malformed(call, "a row is about another user"));
+                }
+                let group = id(call, row.group_id().unwrap_or_default())?;
+                results.insert(group, row.membership_exists());
             }
-        };
-        let mut results: BTreeMap<Id, bool> = BTreeMap::new();
-        for row in answer.results() {
-            let about_user = row.member_id() == Some(&MemberId::UserId(user.as_str().to_owned()));
-            if row.member_id().is_some() && !about_user {
-                let malformed = CallError::malformed(call, "a row is about another user");
-                return Err(NotRead::Failed(malformed));
+            if let Some(group) = asked.iter().find(|group| !results.contains_key(group)) {
+                return Err(CallError::malformed(
+                    call,
+                    format!("no row is about group {group}"),
+                ));
             }
-            let group = id(call, row.group_id().unwrap_or_default()).map_err(NotRead::Failed)?;
-            results.insert(group, row.membership_exists());
-        }
-        if let Some(group) = asked.iter().find(|group| !results.contains_key(group)) {
-            let malformed = CallError::malformed(call, format!("no row is about group {group}"));
-            return Err(NotRead::Failed(malformed));
-        }
-        results.retain(|group, is_member| *is_member && asked.contains(group));
-        Ok(Answer::Is(results.into_keys().collect()))
+            results.retain(|group, is_member| *is_member && asked.contains(group));
+            Ok(results.into_keys().collect())
+        });
+        or_gone(answer.await, Kind::NoUser)
     }
 
     /// ListGroupMembershipsForMember, all pages: for when there are more groups
@@ -312,34 +318,24 @@ impl IdentityStore {
         deadline: Instant,
     ) -> Result<Answer<BTreeSet<Id>>, CallError> {
         let call = "ListGroupMembershipsForMember";
-        let mut groups = BTreeSet::new();
         let request = self
             .client
             .list_group_memberships_for_member()
-            .identity_store_id(&self.store_id);
-        let request = request.member_id(MemberId::UserId(user.as_str().to_owned()));
-        let mut pages = request.max_results(PAGE).into_paginator().send();
-        loop {
-            let permit = self.admit(call, deadline).await?;
-            let Some(page) = pages.next().await else {
-                return Err(endless(call));
-            };
-            drop(permit);
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    return gone_or(call, &error, ResourceType::User);
-                }
-            };
-            let group = |row: &GroupMembership| id(call, row.group_id().unwrap_or_default());
-            for row in page.group_memberships() {
-                groups.insert(group(row)?);
-            }
-            if page.next_token().unwrap_or_default().is_empty() {
-                break;
-            }
-        }
-        Ok(Answer::Is(groups))
+            .identity_store_id(&self.store_id)
+            .member_id(MemberId::UserId(user.as_str().to_owned()))
+            .max_results(PAGE);
+        let rows = self.pace.pages(call, call, deadline, async |token| {
+            let page = request.clone().set_next_token(token).send().await;
+            let page = page.map_err(|error| failed(call, &error))?;
+            let row = |row: &GroupMembership| id(call, row.group_id().unwrap_or_default());
+            let rows = page.group_memberships().iter().map(row);
+            Ok((
+                rows.collect::<Result<Vec<_>, CallError>>()?,
+                page.next_token,
+            ))
+        });
+        let groups = rows.await.map(|rows| rows.into_iter().collect());
+        or_gone(groups, Kind::NoUser)
     }
 }
 
@@ -347,13 +343,6 @@ impl IdentityStore {
 pub(crate) struct Described {
     pub(crate) enabled: bool,
     pub(crate) name: Option<String>,
-}
-
-/// Why it is not known which groups hold a user.
-enum NotRead {
-    /// One of the groups asked about does not exist.
-    GroupGone,
-    Failed(CallError),
 }
 
 fn id(call: &'static str, text: &str) -> Result<Id, CallError> {
@@ -371,41 +360,36 @@ fn unique(
         .build();
     unique
         .map(AlternateIdentifier::UniqueAttribute)
-        .map_err(|error| CallError {
-            call,
-            kind: Kind::Refused,
-            text: error.to_string(),
-        })
+        .map_err(|error| CallError::new(call, Kind::Refused, error.to_string()))
 }
 
-/// The paginator stops in silence when a page token comes twice. Had there been
-/// no more pages, the last one would have had no token.
-fn endless(call: &'static str) -> CallError {
-    CallError::malformed(call, "a page token came twice")
-}
-
-/// [`Answer::Gone`] if the error says that a resource of this type is not
-/// there, and nothing else: a store that is not there is a wrong setting.
-fn gone_or<T, E>(
-    call: &'static str,
-    error: &SdkError<E, HttpResponse>,
-    resource: ResourceType,
-) -> Result<Answer<T>, CallError>
+/// What a failed call means. A ResourceNotFoundException is read by the type of
+/// what is not there: a store that is not there is a wrong setting.
+fn failed<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    match not_found(error) {
-        Some(missing) if *missing == resource => Ok(Answer::Gone),
-        _ => Err(CallError::of(call, error)),
+    let exception = error.as_service_error().and_then(std::error::Error::source);
+    let not_found = exception.and_then(|error| error.downcast_ref::<ResourceNotFoundException>());
+    let failed = CallError::of(call, error);
+    match not_found.and_then(ResourceNotFoundException::resource_type) {
+        Some(ResourceType::User) => CallError {
+            kind: Kind::NoUser,
+            ..failed
+        },
+        Some(ResourceType::Group) => CallError {
+            kind: Kind::NoGroup,
+            ..failed
+        },
+        _ => failed,
     }
 }
 
-/// The type of the resource that a ResourceNotFoundException says is not there.
-fn not_found<E: std::error::Error + 'static>(
-    error: &SdkError<E, HttpResponse>,
-) -> Option<&ResourceType> {
-    let exception = error.as_service_error()?.source()?;
-    exception
-        .downcast_ref::<ResourceNotFoundException>()?
-        .resource_type()
+/// [`Answer::Gone`] where what was asked about is what is not there.
+fn or_gone<T>(answer: Result<T, CallError>, gone: Kind) -> Result<Answer<T>, CallError> {
+    match answer {
+        Ok(value) => Ok(Answer::Is(value)),
+        Err(error) if error.kind == gone => Ok(Answer::Gone),
+        Err(error) => Err(error),
+    }
 }

@@ -143,6 +143,8 @@ pub struct Event {
     pub reason: Option<String>,
     /// What it says has happened.
     pub claim: Option<Claim>,
+    /// Whether it is the schedule, and tells of no change.
+    pub is_schedule: bool,
 }
 
 /// A payload, by its form.
@@ -191,6 +193,9 @@ fn is_event(fields: &Map<String, Value>) -> bool {
         .any(|name| fields.contains_key(*name))
 }
 
+/// The detail-type of what EventBridge sends on a schedule.
+const SCHEDULE: &str = "Scheduled Event";
+
 /// Reads an EventBridge event.
 ///
 /// # Errors
@@ -212,7 +217,7 @@ pub fn read(event: &Value, store: &str) -> Result<Event, String> {
     let call = || detail["eventSource"].as_str();
 
     let look = match detail_type {
-        Some("Scheduled Event") => Look::everything("the scheduled full pass"),
+        Some(SCHEDULE) => Look::everything("the scheduled full pass"),
         Some(kind) if kind.ends_with("via CloudTrail") => match call() {
             Some(service) => cloudtrail(service, detail, store),
             None => return Err("the CloudTrail event has no detail.eventSource".to_owned()),
@@ -238,6 +243,7 @@ pub fn read(event: &Value, store: &str) -> Result<Event, String> {
         scope: look.scope,
         reason: look.reason.map(shortened),
         claim: look.claim,
+        is_schedule: detail_type == Some(SCHEDULE),
     })
 }
 

@@ -9,30 +9,58 @@ use crate::identity::{Identity, IdentityType};
 use crate::plan::Change;
 use crate::policy::{Deletions, Studio};
 
-/// The deletions of late, by Studio id.
-///
-/// Kept for as long as the process lives. A deletion counts once, however
-/// often it had to be tried.
+/// The deletions of late, by Studio id. Kept for as long as the process lives.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
-    deletions: BTreeMap<String, BTreeMap<Identity, i64>>,
+    deletions: BTreeMap<String, Vec<Deletion>>,
+}
+
+/// A deletion, and when it was made.
+#[derive(Clone, Debug)]
+struct Deletion {
+    identity: Identity,
+    at_ms: i64,
+    /// Its answer was lost: it may not have been made, and be tried again.
+    perhaps: bool,
 }
 
 impl Window {
-    /// Remembers a deletion, done or perhaps done, at a time in milliseconds.
+    /// Remembers a deletion that was made, at a time in milliseconds.
     pub fn record(&mut self, studio_id: &str, identity: Identity, now_ms: i64) {
-        self.deletions
-            .entry(studio_id.to_owned())
-            .or_default()
-            .insert(identity, now_ms);
+        self.put(studio_id, identity, now_ms, false);
     }
 
-    /// Those that still count and are not among the ones about to be made.
+    /// Remembers a deletion that was perhaps made. However often it is tried, it
+    /// counts once.
+    pub fn record_perhaps(&mut self, studio_id: &str, identity: Identity, now_ms: i64) {
+        self.put(studio_id, identity, now_ms, true);
+    }
+
+    /// An identity was mapped again: then its mapping had been deleted for sure.
+    pub fn confirm(&mut self, studio_id: &str, identity: &Identity) {
+        let deletions = self.deletions.get_mut(studio_id).into_iter().flatten();
+        deletions
+            .filter(|deletion| deletion.identity == *identity)
+            .for_each(|deletion| deletion.perhaps = false);
+    }
+
+    fn put(&mut self, studio_id: &str, identity: Identity, at_ms: i64, perhaps: bool) {
+        let deletions = self.deletions.entry(studio_id.to_owned()).or_default();
+        deletions.retain(|deletion| !(deletion.perhaps && deletion.identity == identity));
+        deletions.push(Deletion {
+            identity,
+            at_ms,
+            perhaps,
+        });
+    }
+
+    /// Those that still count, but for attempts at what is planned again.
     fn others(&self, studio_id: &str, planned: &[&Change], since_ms: i64) -> usize {
         let planned: BTreeSet<&Identity> = planned.iter().map(|change| &change.identity).collect();
         let recorded = self.deletions.get(studio_id).into_iter().flatten();
         recorded
-            .filter(|(identity, at)| **at > since_ms && !planned.contains(identity))
+            .filter(|deletion| deletion.at_ms > since_ms)
+            .filter(|deletion| !(deletion.perhaps && planned.contains(&deletion.identity)))
             .count()
     }
 }

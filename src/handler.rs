@@ -1,7 +1,7 @@
 //! One invocation: a payload in, an answer out. Lambda and `simulate` both call
 //! this, and nothing else.
 
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsMessage};
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
@@ -70,7 +70,8 @@ impl Function {
                 self.reconcile(studio.as_deref(), approve.as_deref(), mode, deadline)
                     .await
             }
-            Payload::Request(Err(why)) | Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
+            Payload::Request(Err(why)) => Ok(self.refuse(why)),
+            Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
         }
     }
 
@@ -96,7 +97,7 @@ impl Function {
                         let known = known.join(", ");
                         let why =
                             format!("studio: no studio is called {name:?}; studios are {known}");
-                        return Ok(self.reject(&json!({ "studio": name }), &why));
+                        return Ok(self.refuse(why));
                     }
                 }
             }
@@ -132,7 +133,7 @@ impl Function {
                     // Acknowledged all the same: it would only come again, and
                     // the full pass covers whatever it was about.
                     counts.rejected += 1;
-                    rejected(record, &event::shortened(why));
+                    rejected(record, &why);
                 }
             }
         }
@@ -153,13 +154,14 @@ impl Function {
     }
 
     fn message(&self, record: &Value) -> Result<(String, Event), String> {
-        let message: SqsMessage =
-            serde_json::from_value(record.clone()).map_err(|error| error.to_string())?;
-        let body = message.body.ok_or("the message has no body")?;
-        let body: Value = serde_json::from_str(&body)
+        // Only what is used has to be as it should: a message that is not
+        // understood is not seen again.
+        let body = record["body"].as_str().ok_or("the message has no body")?;
+        let body: Value = serde_json::from_str(body)
             .map_err(|error| format!("the message's body is not JSON: {error}"))?;
         let event = event::read(&body, self.store_id())?;
-        Ok((message.message_id.unwrap_or_default(), event))
+        let id = record["messageId"].as_str().unwrap_or_default();
+        Ok((id.to_owned(), event))
     }
 
     async fn events(&self, events: Vec<Event>, mut counts: Counts, deadline: Instant) -> Run {
@@ -198,25 +200,28 @@ impl Function {
 
     /// Answers what cannot be understood, and keeps all of it in the log.
     fn reject(&self, payload: &Value, why: &str) -> Value {
-        let why = event::shortened(why.to_owned());
-        rejected(payload, &why);
+        rejected(payload, why);
+        self.refuse(why.to_owned())
+    }
+
+    /// Answers who asked for something that cannot be done. They know what they
+    /// sent, which may name a person: it is not logged.
+    fn refuse(&self, why: String) -> Value {
         let pass = Pass {
             report: Report {
                 mode: self.sync.mode().name(),
                 scope: Scope::Nothing.name(),
                 reason: Some("the payload was not understood".to_owned()),
-                problems: vec![why],
+                problems: vec![event::shortened(why)],
                 ..Report::default()
             },
             ..Pass::default()
         };
-        self.finish(
-            &pass,
-            Counts {
-                rejected: 1,
-                ..Counts::default()
-            },
-        );
+        let rejected = Counts {
+            rejected: 1,
+            ..Counts::default()
+        };
+        self.finish(&pass, rejected);
         json!(pass.report)
     }
 
@@ -277,5 +282,6 @@ fn first_of(problems: &[String]) -> String {
 }
 
 fn rejected(payload: &Value, why: &str) {
+    let why = event::shortened(why.to_owned());
     tracing::error!(why, payload = %payload, "not understood");
 }

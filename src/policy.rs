@@ -118,6 +118,11 @@ impl Selector {
         }
     }
 
+    /// Whether it goes by a name, and not by an id.
+    pub fn is_name(&self) -> bool {
+        matches!(self, Selector::Group(_) | Selector::User(_))
+    }
+
     /// Whether it names one group: one that has to be there. A pattern that
     /// matches nothing is simply empty.
     pub fn names_one_group(&self) -> bool {

@@ -10,9 +10,9 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_emr::Client;
 use aws_sdk_emr::config::Region;
 use aws_sdk_emr::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_emr::types::{AuthMode, IdentityType as EmrIdentityType};
+use aws_sdk_emr::types::{AuthMode, IdentityType as EmrIdentityType, SessionMappingSummary};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::aws::{CallError, Kind, Tally, Witness};
@@ -68,23 +68,21 @@ pub enum Made {
 }
 
 impl Studio {
-    /// The Studios of a table, in its order. EMR throttles by account and
-    /// Region, so those that share both share a pace.
+    /// The Studios of a table, in its order. EMR throttles by account, so those
+    /// of one account share a pace, whatever their Region.
     pub async fn of_table(
         table: &Table,
         config: &SdkConfig,
         flight: &Arc<Semaphore>,
         tally: &Arc<Tally>,
     ) -> Vec<Studio> {
-        let mut paces: HashMap<(Option<&str>, Option<&str>), Arc<Pace>> = HashMap::new();
+        let mut paces: HashMap<Option<&str>, Arc<Pace>> = HashMap::new();
         let mut studios = Vec::new();
         for studio in &table.studios {
-            let ours = config.region().map(Region::as_ref);
-            let region = studio.region.as_deref().or(ours);
             // arn:aws:iam::<account>:role/…
             let role = studio.role_arn.as_deref();
             let account = role.and_then(|role| role.split(':').nth(4));
-            let pace = paces.entry((region, account)).or_insert_with(|| {
+            let pace = paces.entry(account).or_insert_with(|| {
                 let burst = f64::from(table.pace.emr_burst);
                 Arc::new(Pace::new(
                     burst,
@@ -113,20 +111,15 @@ impl Studio {
             return Ok(known);
         }
         let call = "DescribeStudio";
-        let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
-        let answer = self
-            .client
-            .describe_studio()
-            .studio_id(&self.id)
-            .send()
-            .await;
-        let usable = match answer {
+        let request = self.client.describe_studio().studio_id(&self.id);
+        let answer = self.call(call, deadline, async || request.clone().send().await);
+        let usable = match answer.await {
             Ok(answer) => match answer.studio().and_then(|studio| studio.auth_mode()) {
                 Some(AuthMode::Sso) => Usable::Yes,
                 Some(other) => Usable::No(other.as_str().to_owned()),
                 None => Usable::NotTold("its answer has no AuthMode".to_owned()),
             },
-            Err(error) => match refusal(call, &error) {
+            Err(refusal) => match refusal {
                 Refusal::Other(error) if error.kind == Kind::Denied => {
                     Usable::NotTold(error.to_string())
                 }
@@ -143,46 +136,47 @@ impl Studio {
     /// If any page failed, or any row is not whole.
     pub async fn mappings(&self, deadline: Instant) -> Result<Mappings, Refusal> {
         let call = "ListStudioSessionMappings";
-        let malformed = |text: &str| Refusal::Other(CallError::malformed(call, text));
-        let mut mappings = Mappings::new();
-        let mut pages = self
+        let request = self
             .client
             .list_studio_session_mappings()
-            .studio_id(&self.id)
-            .into_paginator()
-            .send();
-        loop {
-            let permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
-            // The paginator stops in silence when a marker comes twice.
-            let Some(page) = pages.next().await else {
-                return Err(malformed("a marker came twice"));
-            };
-            drop(permit);
-            let page = page.map_err(|error| refusal(call, &error))?;
-            for row in page.session_mappings() {
-                if row.studio_id().is_some_and(|studio| studio != self.id) {
-                    return Err(malformed("a row is about another Studio"));
-                }
-                let kind = match row.identity_type() {
-                    Some(EmrIdentityType::User) => IdentityType::User,
-                    Some(EmrIdentityType::Group) => IdentityType::Group,
-                    _ => return Err(malformed("a row has no identity type")),
-                };
-                let id = row.identity_id().and_then(Id::from_service);
-                let id = id.ok_or_else(|| malformed("a row has no identity id"))?;
-                let policy = row.session_policy_arn().filter(|policy| !policy.is_empty());
-                let policy = policy.ok_or_else(|| malformed("a row has no session policy"))?;
-                let mapping = Mapping {
-                    session_policy: policy.to_owned(),
-                    name: row.identity_name().map(str::to_owned),
-                };
-                mappings.insert(Identity { kind, id }, mapping);
-            }
-            if page.marker().unwrap_or_default().is_empty() {
-                break;
-            }
+            .studio_id(&self.id);
+        let rows = self.pace.pages(call, BUCKET, deadline, async |marker| {
+            let page = request.clone().set_marker(marker).send().await;
+            let page = page.map_err(|error| CallError::of(call, &error))?;
+            let rows = page
+                .session_mappings()
+                .iter()
+                .map(|row| self.row(call, row));
+            Ok((rows.collect::<Result<Vec<_>, CallError>>()?, page.marker))
+        });
+        let rows = rows.await.map_err(refusal)?;
+        Ok(rows.into_iter().collect())
+    }
+
+    fn row(
+        &self,
+        call: &'static str,
+        row: &SessionMappingSummary,
+    ) -> Result<(Identity, Mapping), CallError> {
+        let malformed = |text: &str| CallError::malformed(call, text);
+        if row.studio_id().is_some_and(|studio| studio != self.id) {
+            return Err(malformed("a row is about another Studio"));
         }
-        Ok(mappings)
+        let kind = match row.identity_type() {
+            Some(EmrIdentityType::User) => IdentityType::User,
+            Some(EmrIdentityType::Group) => IdentityType::Group,
+            _ => return Err(malformed("a row has no identity type")),
+        };
+        let id = row.identity_id().and_then(Id::from_service);
+        let id = id.ok_or_else(|| malformed("a row has no identity id"))?;
+        let policy = row.session_policy_arn().filter(|policy| !policy.is_empty());
+        let mapping = Mapping {
+            session_policy: policy
+                .ok_or_else(|| malformed("a row has no session policy"))?
+                .to_owned(),
+            name: row.identity_name().map(str::to_owned),
+        };
+        Ok((Identity { kind, id }, mapping))
     }
 
     /// GetStudioSessionMapping: the mapping of one identity, if it has one.
@@ -195,37 +189,37 @@ impl Studio {
         deadline: Instant,
     ) -> Result<Option<Mapping>, Refusal> {
         let call = "GetStudioSessionMapping";
-        let malformed = |text: &str| Refusal::Other(CallError::malformed(call, text));
-        let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
-        let request = self.client.get_studio_session_mapping().studio_id(&self.id);
-        let request = request
+        let malformed = |text: &str| CallError::malformed(call, text);
+        let request = self
+            .client
+            .get_studio_session_mapping()
+            .studio_id(&self.id)
             .identity_type(emr(identity.kind))
             .identity_id(identity.id.as_str());
-        let answer = match request.send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                return match refusal(call, &error) {
-                    Refusal::NotMapped => Ok(None),
-                    other => Err(other),
-                };
+        let answer = self.pace.call(call, BUCKET, deadline, async || {
+            let answer = request.clone().send().await;
+            let answer = answer.map_err(|error| CallError::of(call, &error))?;
+            let mapping = answer
+                .session_mapping()
+                .ok_or_else(|| malformed("it has no mapping"))?;
+            let about = mapping.identity_id().and_then(Id::from_service);
+            if about.is_some_and(|id| id != identity.id) {
+                return Err(malformed("the mapping is another identity's"));
             }
-        };
-        let mapping = answer
-            .session_mapping()
-            .ok_or_else(|| malformed("it has no mapping"))?;
-        let about = mapping.identity_id().and_then(Id::from_service);
-        if about.is_some_and(|id| id != identity.id) {
-            return Err(malformed("the mapping is another identity's"));
+            let policy = mapping
+                .session_policy_arn()
+                .filter(|policy| !policy.is_empty());
+            let policy = policy.ok_or_else(|| malformed("it has no session policy"))?;
+            Ok(Mapping {
+                session_policy: policy.to_owned(),
+                name: mapping.identity_name().map(str::to_owned),
+            })
+        });
+        match answer.await.map_err(refusal) {
+            Ok(mapping) => Ok(Some(mapping)),
+            Err(Refusal::NotMapped) => Ok(None),
+            Err(other) => Err(other),
         }
-        let policy = mapping
-            .session_policy_arn()
-            .filter(|policy| !policy.is_empty());
-        Ok(Some(Mapping {
-            session_policy: policy
-                .ok_or_else(|| malformed("it has no session policy"))?
-                .to_owned(),
-            name: mapping.identity_name().map(str::to_owned),
-        }))
     }
 
     /// Makes one change. A write whose answer was lost, and that was then sent
@@ -249,18 +243,15 @@ impl Studio {
 
     async fn create(&self, change: &Change, deadline: Instant) -> Result<Made, Refusal> {
         let call = "CreateStudioSessionMapping";
-        let permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
-        let answer = self
+        let request = self
             .client
             .create_studio_session_mapping()
             .studio_id(&self.id)
             .identity_type(emr(change.identity.kind))
             .identity_id(change.identity.id.as_str())
-            .set_session_policy_arn(change.session_policy.clone())
-            .send()
-            .await;
-        drop(permit);
-        match answer.map_err(|error| refusal(call, &error)) {
+            .set_session_policy_arn(change.session_policy.clone());
+        let answer = self.call(call, deadline, async || request.clone().send().await);
+        match answer.await {
             Ok(_) => Ok(Made::Done),
             Err(Refusal::AlreadyMapped) => match self.mapping(&change.identity, deadline).await? {
                 Some(mapping)
@@ -279,48 +270,50 @@ impl Studio {
     }
 
     async fn update(&self, change: &Change, deadline: Instant) -> Result<Made, Refusal> {
-        let call = "UpdateStudioSessionMapping";
-        let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
-        let answer = self
+        let request = self
             .client
             .update_studio_session_mapping()
             .studio_id(&self.id)
             .identity_type(emr(change.identity.kind))
             .identity_id(change.identity.id.as_str())
-            .set_session_policy_arn(change.session_policy.clone())
-            .send()
-            .await;
-        answer
-            .map(|_| Made::Done)
-            .map_err(|error| refusal(call, &error))
+            .set_session_policy_arn(change.session_policy.clone());
+        let call = "UpdateStudioSessionMapping";
+        let answer = self.call(call, deadline, async || request.clone().send().await);
+        answer.await.map(|_| Made::Done)
     }
 
     async fn delete(&self, change: &Change, deadline: Instant) -> Result<Made, Refusal> {
-        let call = "DeleteStudioSessionMapping";
-        let _permit = self.admit(call, deadline).await.map_err(Refusal::Other)?;
-        let answer = self
+        let request = self
             .client
             .delete_studio_session_mapping()
             .studio_id(&self.id)
             .identity_type(emr(change.identity.kind))
-            .identity_id(change.identity.id.as_str())
-            .send()
-            .await;
-        answer
-            .map(|_| Made::Done)
-            .map_err(|error| refusal(call, &error))
+            .identity_id(change.identity.id.as_str());
+        let call = "DeleteStudioSessionMapping";
+        let answer = self.call(call, deadline, async || request.clone().send().await);
+        answer.await.map(|_| Made::Done)
     }
 
-    async fn admit(
+    /// Makes a call whose answer needs no more looking at.
+    async fn call<T, E>(
         &self,
         call: &'static str,
         deadline: Instant,
-    ) -> Result<OwnedSemaphorePermit, CallError> {
-        // One bucket for all of EMR's calls, as the account has.
-        let permit = self.pace.admit("emr", deadline).await;
-        permit.map_err(|none| CallError::no_time(call, none))
+        send: impl AsyncFn() -> Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<T, Refusal>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let attempt = async || send().await.map_err(|error| CallError::of(call, &error));
+        self.pace
+            .call(call, BUCKET, deadline, attempt)
+            .await
+            .map_err(refusal)
     }
 }
+
+/// All of EMR's calls share a bucket, as they do in the account.
+const BUCKET: &str = "emr";
 
 /// The client for a Studio: in its Region, with its role's credentials.
 async fn client(studio: &policy::Studio, config: &SdkConfig, tally: &Arc<Tally>) -> Client {
@@ -347,20 +340,13 @@ fn emr(kind: IdentityType) -> EmrIdentityType {
     }
 }
 
-fn refusal<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> Refusal
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let message = error
-        .as_service_error()
-        .and_then(|error| error.meta().message());
-    let failed = CallError::of(call, error);
+fn refusal(failed: CallError) -> Refusal {
     if failed.kind != Kind::Refused {
         return Refusal::Other(failed);
     }
     // A text may end with or without a full stop, and has a tail of codes and
     // request ids: what it contains tells, not what it equals.
-    let message = message.unwrap_or_default().to_ascii_lowercase();
+    let message = failed.text.to_ascii_lowercase();
     if message.contains("session mapping already exists") {
         Refusal::AlreadyMapped
     } else if message.contains("session mapping does not exist") {
@@ -376,9 +362,9 @@ where
 
 impl Refusal {
     /// Whether it may go another time.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         match self {
-            Refusal::Other(error) => error.may_pass(),
+            Refusal::Other(error) => error.is_transient(),
             Refusal::AlreadyMapped
             | Refusal::NotMapped
             | Refusal::NoStudio(_)

@@ -25,7 +25,7 @@ use crate::event::{Claim, Event, Scope};
 use crate::guard::{Occupancy, Window};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::pace::IN_FLIGHT;
-use crate::plan::{self, LeftAlone, StudioPlan};
+use crate::plan::{self, Action, Change, LeftAlone, StudioPlan};
 use crate::policy::fit::{Answer, Doubt};
 use crate::policy::{OnMissingGroup, Selector, Table};
 use crate::report::Report;
@@ -154,28 +154,56 @@ impl Sync {
             self.leave(task, plan, &mut pass);
         }
         let collided = self.execute(task, &seen, plans, &mut pass).await;
-        if collided && task.mode == Mode::Apply {
-            // Somebody mapped one of them since it was read. Once more, with
-            // that mapping known: whether it is ours to change is for the plan.
-            let task = &Task {
-                scope: task.scope.clone(),
-                approve: None,
-                ..*task
-            };
-            let (seen, plans) = self.settled(task, &formerly, true).await;
-            let again = self.execute(task, &seen, plans, &mut pass).await;
-            if again || !seen.is_whole() {
-                pass.setbacks.push(None);
-            }
+        if !collided.is_empty() {
+            self.settle(task, &formerly, &collided, &mut pass).await;
         }
         let report = &pass.report;
+        // A plan that a person asks for is no pass of a function that applies.
         pass.full_and_complete = task.scope == Scope::Everything
+            && task.mode == self.mode
             && task.studio.is_none()
             && report.failed == 0
             && report.remaining == 0
             && pass.setbacks.is_empty()
             && seen.is_whole();
         pass
+    }
+
+    /// Deals with the creations that met a mapping which had not been there when
+    /// it was read: looks again at just these, and leaves it to a plan whether
+    /// that mapping is ours to change.
+    async fn settle(
+        &self,
+        task: &Task<'_>,
+        formerly: &BTreeSet<Selector>,
+        collided: &BTreeSet<(usize, Identity)>,
+        pass: &mut Pass,
+    ) {
+        let identities = collided.iter().map(|(_, identity)| identity.clone());
+        let task = &Task {
+            scope: Scope::Identities(identities.collect()),
+            approve: None,
+            ..*task
+        };
+        let (seen, mut plans) = self.settled(task, formerly, true).await;
+        let is_ours =
+            |studio: usize, identity: &Identity| collided.contains(&(studio, identity.clone()));
+        for plan in &mut plans {
+            let studio = plan.studio;
+            let ours = |change: &Change| {
+                change.action != Action::Delete && is_ours(studio, &change.identity)
+            };
+            plan.changes.retain(ours);
+            plan.withheld.retain(ours);
+            plan.left_alone
+                .retain(|(identity, _)| is_ours(studio, identity));
+            plan.unchanged = 0;
+        }
+        self.note(&seen, &plans, pass);
+        plans.iter().for_each(|plan| self.leave(task, plan, pass));
+        for (_, identity) in self.execute(task, &seen, plans, pass).await {
+            pass.setbacks.push(Some(identity));
+        }
     }
 
     /// Forgets what the scope makes doubtful; returns the selectors that stood
@@ -189,7 +217,7 @@ impl Sync {
             .collect();
         let formerly = groups
             .iter()
-            .flat_map(|group| self.store.formerly_selecting(group))
+            .flat_map(|group| self.store.formerly_selecting(&self.table, group))
             .collect();
         // An event about a user, other than a membership, may be about its name.
         let renamed = task.events.iter().any(|event| {
@@ -250,17 +278,18 @@ impl Sync {
 
     /// Writes down what a person should know, apart from the changes.
     fn note(&self, seen: &Observation, plans: &[StudioPlan], pass: &mut Pass) {
+        self.note_unresolved(seen, pass);
         let report = &mut pass.report;
         for failure in &seen.reading.failures {
             match failure.error.kind {
                 Kind::NoTime => report.remaining += 1,
-                Kind::Transient | Kind::Denied | Kind::Refused => report.failed += 1,
+                _ => report.failed += 1,
             }
             report.problems.push(match &failure.about {
                 Some(identity) => format!("{identity}: {}", failure.error),
                 None => failure.error.to_string(),
             });
-            if failure.error.may_pass() {
+            if failure.error.is_transient() {
                 pass.setbacks.push(failure.about.clone());
             }
         }
@@ -279,29 +308,10 @@ impl Sync {
                     true => report.remaining += 1,
                     false => report.failed += 1,
                 }
-                if refusal.may_pass() {
+                if refusal.is_transient() {
                     pass.setbacks.push(about.clone());
                 }
             }
-        }
-        for (index, rule) in self.table.rules.iter().enumerate() {
-            if seen.reading.directory.selected.get(&rule.select) != Some(&Answer::Gone) {
-                continue;
-            }
-            pass.unresolved_rules += 1;
-            let waits = rule.select.names_one_group()
-                && self.table.on_missing_group == OnMissingGroup::Hold;
-            let effect = match waits {
-                true => format!(
-                    "nothing is deleted or changed in {} until it is",
-                    self.name(rule.studio)
-                ),
-                false => "the rule maps nobody".to_owned(),
-            };
-            report.problems.push(format!(
-                "rules[{index}]: {} is not there; {effect}",
-                rule.select
-            ));
         }
         for plan in plans {
             let name = self.name(plan.studio);
@@ -326,6 +336,46 @@ impl Sync {
                 ));
             }
         }
+    }
+
+    /// Rules whose group or user is not there; and entries of `protect` whose
+    /// group is not, since nobody knows any more whom they protect.
+    fn note_unresolved(&self, seen: &Observation, pass: &mut Pass) {
+        let is_gone =
+            |selector| seen.reading.directory.selected.get(selector) == Some(&Answer::Gone);
+        let holds = |selector: &Selector| {
+            selector.names_one_group() && self.table.on_missing_group == OnMissingGroup::Hold
+        };
+        pass.unresolved_rules = 0;
+        let mut problems = Vec::new();
+        for (index, rule) in self.table.rules.iter().enumerate() {
+            if !is_gone(&rule.select) {
+                continue;
+            }
+            pass.unresolved_rules += 1;
+            let effect = match holds(&rule.select) {
+                true => format!(
+                    "nothing is deleted or changed in {} until it is",
+                    self.name(rule.studio)
+                ),
+                false => "the rule maps nobody".to_owned(),
+            };
+            problems.push(format!(
+                "rules[{index}]: {} is not there; {effect}",
+                rule.select
+            ));
+        }
+        for (index, entry) in self.table.protect.iter().enumerate() {
+            if is_gone(&entry.select) && holds(&entry.select) {
+                pass.unresolved_rules += 1;
+                problems.push(format!(
+                    "protect[{index}]: {} is not there; nothing is deleted or changed until it is",
+                    entry.select
+                ));
+            }
+        }
+        problems.retain(|problem| !pass.report.problems.contains(problem));
+        pass.report.problems.extend(problems);
     }
 
     fn name(&self, studio: usize) -> String {

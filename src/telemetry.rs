@@ -9,6 +9,7 @@ use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::config::Mode;
 use crate::error::Problem;
 use crate::event::Event;
 use crate::plan::Change;
@@ -161,10 +162,15 @@ pub struct Counts {
 /// don't add up.
 pub fn metrics(pass: &Pass, counts: &Counts, function: Option<&str>) -> Value {
     let report = &pass.report;
+    // What a plan would do has not been done.
+    let done = |count: usize| match report.mode == Mode::Apply.name() {
+        true => json!(count),
+        false => json!(0),
+    };
     let mut values: BTreeMap<&str, Value> = BTreeMap::from([
-        ("Created", json!(report.created)),
-        ("Updated", json!(report.updated)),
-        ("Deleted", json!(report.deleted)),
+        ("Created", done(report.created)),
+        ("Updated", done(report.updated)),
+        ("Deleted", done(report.deleted)),
         ("Held", json!(report.held)),
         ("OverCapacity", json!(report.over_capacity)),
         ("Failed", json!(report.failed)),

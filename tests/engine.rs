@@ -996,6 +996,9 @@ async fn a_user_whose_groups_cannot_be_read_keeps_every_mapping() {
         FaultKind::DropField {
             name: "Results".to_owned(),
         },
+        FaultKind::DropField {
+            name: "MembershipExists".to_owned(),
+        },
         FaultKind::DropRow,
     ]
     .into_iter()
@@ -1190,4 +1193,262 @@ async fn many_mappings_are_read_page_by_page_to_the_last() {
     assert_eq!(bench.mappings().len(), 95);
     assert_eq!(bench.full_pass().await["unchanged"], 95);
     assert!(bench.writes().is_empty());
+}
+
+// ------------------------------------------- found by looking for them, kept
+
+#[tokio::test]
+async fn a_wrong_approval_deletes_nothing_even_where_a_creation_meets_another() {
+    let bench = Bench::in_agreement(world(), table(|_| ())).await;
+    bench.world(|world| {
+        world.remove_member("data-analysts", "carol").unwrap();
+        world.add_member("data-analysts", "dave").unwrap();
+        let slow = FaultKind::Latency(Duration::from_millis(400));
+        world
+            .faults
+            .add(Fault::on("CreateStudioSessionMapping", slow));
+    });
+    let somebody = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        bench.world(|world| {
+            world
+                .map(ANALYTICS, IdentityType::User, "dave", FOREIGN)
+                .unwrap();
+        });
+    };
+    let wrong = json!({ "action": "reconcile", "approve": "0000000000000000" });
+    let (report, ()) = tokio::join!(bench.report(wrong), somebody);
+    assert_eq!(
+        outcomes(&report),
+        BTreeMap::from([("delete skipped".to_owned(), 1)])
+    );
+    assert!(
+        problems(&report).contains("left alone"),
+        "the other one is told: {report:#}"
+    );
+    assert!(
+        bench
+            .mappings()
+            .contains(&"analytics USER carol analyst".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_creation_that_meets_another_leaves_all_else_in_the_report_as_it_was() {
+    let bench = Bench::in_agreement(many(40), table(|_| ())).await;
+    let refused = bench.world(|world| {
+        remove(world, 0..30);
+        world.add_member("data-analysts", "dave").unwrap();
+        let refused = world.add_user("refused").unwrap();
+        world.add_member("data-analysts", "refused").unwrap();
+        let slow = FaultKind::Latency(Duration::from_millis(400));
+        world
+            .faults
+            .add(Fault::on("CreateStudioSessionMapping", slow));
+        let no = FaultKind::Refuse {
+            code: "InvalidRequestException".to_owned(),
+            message: "No.".to_owned(),
+        };
+        world
+            .faults
+            .add(Fault::on("CreateStudioSessionMapping", no).containing(&refused));
+        refused
+    });
+    let somebody = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        bench.world(|world| {
+            world
+                .map(ANALYTICS, IdentityType::User, "dave", ENGINEER)
+                .unwrap();
+        });
+    };
+    let (report, ()) = tokio::join!(bench.report(schedule()), somebody);
+    assert_eq!(
+        outcomes(&report),
+        BTreeMap::from([
+            ("create failed".to_owned(), 1),
+            ("delete held".to_owned(), 30),
+            ("update done".to_owned(), 1),
+        ]),
+        "{refused}: {report:#}"
+    );
+    assert_eq!(
+        (&report["held"], &report["failed"]),
+        (&json!(30), &json!(1))
+    );
+    assert!(report["plan_id"].is_string());
+}
+
+#[tokio::test]
+async fn who_is_removed_and_comes_back_is_deleted_only_so_often() {
+    let table = table(|table| table["deletions"] = json!({ "max_percent": 0, "floor": 2 }));
+    let bench = Bench::in_agreement(world(), table).await;
+    let mut deleted = 0;
+    for _ in 0..4 {
+        bench.world(|world| world.remove_member("data-analysts", "carol").unwrap());
+        deleted += bench.full_pass().await["deleted"].as_i64().unwrap();
+        bench.world(|world| drop(world.add_member("data-analysts", "carol").unwrap()));
+        bench.full_pass().await;
+    }
+    assert_eq!(deleted, 2);
+}
+
+#[tokio::test]
+async fn who_leaves_makes_room_for_one_and_not_for_two() {
+    let table = table(|table| table["studios"]["analytics"]["limits"] = json!({ "users": 3 }));
+    let bench = Bench::in_agreement(world(), table).await;
+    bench.world(|world| {
+        world.remove_member("data-analysts", "carol").unwrap();
+        world.add_member("data-analysts", "dave").unwrap();
+        world.add_member("data-analysts", "ops").unwrap();
+    });
+    let group = group_of(&bench, "data-analysts");
+    let events = [
+        member_removed(&group, &id_of(&bench, "carol")),
+        member_added(&group, &id_of(&bench, "dave")),
+        member_added(&group, &id_of(&bench, "ops")),
+    ];
+    bench
+        .report(batch(events.map(|event| event.to_string())))
+        .await;
+    let analytics = |row: &&String| row.starts_with("analytics");
+    assert_eq!(bench.mappings().iter().filter(analytics).count(), 3);
+}
+
+#[tokio::test]
+async fn who_is_protected_and_gone_is_recognized_even_without_a_name() {
+    let table = table(|table| table["protect"] = json!([{ "user": "carol" }]));
+    let bench = Bench::in_agreement(world(), table).await;
+    bench.world(|world| {
+        world.delete_user("carol").unwrap();
+        let nameless = FaultKind::DropField {
+            name: "IdentityName".to_owned(),
+        };
+        world
+            .faults
+            .add(Fault::on("ListStudioSessionMappings", nameless));
+    });
+    bench.full_pass().await;
+    assert!(bench.writes().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_once_is_asked_for_again() {
+    for (operation, field) in [
+        ("ListGroupMemberships", "UserId"),
+        ("ListStudioSessionMappings", "SessionPolicyArn"),
+        ("ListGroups", "GroupId"),
+        ("GetGroupId", "GroupId"),
+    ] {
+        let bench = Bench::new(world(), table(|_| ()), Mode::Apply).await;
+        let kind = FaultKind::DropField {
+            name: field.to_owned(),
+        };
+        bench.world(|world| world.faults.add(Fault::on(operation, kind).times(1)));
+        let report = bench.full_pass().await;
+        assert_eq!(
+            (&report["created"], &report["failed"]),
+            (&json!(5), &json!(0)),
+            "{operation}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn retries_keep_the_pace_too() {
+    let slow = table(|table| table["pace"] = json!({ "emr_per_second": 4, "emr_burst": 10 }));
+    let bench = Bench::new(many(30), slow, Mode::Apply).await;
+    bench.world(|world| world.faults.add(Fault::on("emr", FaultKind::Throttle)));
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10 + 3);
+    let _ = bench.function.handle(schedule(), deadline).await;
+    let emr = bench
+        .calls()
+        .iter()
+        .filter(|call| call.operation.contains("Studio"))
+        .count();
+    assert!(emr <= 10 + 3 * 4 + 1, "{emr} calls in three seconds");
+}
+
+#[tokio::test]
+async fn a_fresh_event_of_a_group_that_no_rule_asks_about_is_not_waited_for() {
+    let mut start = world();
+    start.add_group("finance").unwrap();
+    start.add_member("finance", "dave").unwrap();
+    let bench = Bench::in_agreement(start, table(|_| ())).await;
+    let event = member_added(&group_of(&bench, "finance"), &id_of(&bench, "dave"));
+    bench.report(just_now(event)).await;
+    assert_eq!(counts(&bench.calls())["IsMemberInGroups"], 1);
+}
+
+#[tokio::test]
+async fn an_id_in_capitals_is_the_same_id() {
+    let bench = Bench::in_agreement(world(), table(|_| ())).await;
+    bench.world(|world| drop(world.add_member("data-analysts", "dave").unwrap()));
+    let (group, dave) = (group_of(&bench, "data-analysts"), id_of(&bench, "dave"));
+    let event = member_added(&group.to_uppercase(), &dave.to_uppercase());
+    assert_eq!(bench.report(event).await["created"], 1);
+}
+
+#[tokio::test]
+async fn a_group_renamed_out_of_a_pattern_is_missed_by_no_new_process() {
+    let bench = Bench::in_agreement(world(), table(|_| ())).await;
+    let group = group_of(&bench, "data-analysts");
+    bench.world(|world| {
+        world
+            .rename_group("data-analysts", "former-analysts")
+            .unwrap()
+    });
+    let bench = bench.restarted(table(|_| ()), Mode::Apply).await;
+    let report = bench.report(group_event("UpdateGroup", &group)).await;
+    assert_eq!(
+        outcomes(&report),
+        BTreeMap::from([("delete done".to_owned(), 1)])
+    );
+}
+
+#[tokio::test]
+async fn many_identities_at_once_are_listed_and_not_asked_for_one_by_one() {
+    let bench = Bench::in_agreement(many(20), table(|_| ())).await;
+    let group = group_of(&bench, "data-analysts");
+    let events = (0..10)
+        .map(|user| member_added(&group, &id_of(&bench, &format!("user-{user:03}"))).to_string());
+    let events: Vec<String> = events.collect();
+    bench.report(batch(events)).await;
+    let calls = bench.calls();
+    assert!(!counts(&calls).contains_key("GetStudioSessionMapping"));
+    assert_eq!(counts(&calls)["ListStudioSessionMappings"], 2);
+}
+
+#[tokio::test]
+async fn a_message_with_odd_fields_that_nobody_uses_is_read_all_the_same() {
+    let bench = Bench::in_agreement(world(), table(|_| ())).await;
+    bench.world(|world| drop(world.add_member("data-analysts", "dave").unwrap()));
+    let event = member_added(&group_of(&bench, "data-analysts"), &id_of(&bench, "dave"));
+    let mut batch = batch([event.to_string()]);
+    batch["Records"][0]["attributes"] = json!({ "ApproximateReceiveCount": 1 });
+    batch["Records"][0]["awsRegion"] = json!(7);
+    bench.report(batch).await;
+    assert!(
+        bench
+            .mappings()
+            .contains(&"analytics USER dave analyst".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_answer_is_told_without_quoting_it() {
+    let table = table(|table| table["on_disabled_user"] = json!("remove"));
+    let bench = Bench::new(world(), table, Mode::Apply).await;
+    let kind = FaultKind::DropField {
+        name: "UserId".to_owned(),
+    };
+    bench.world(|world| world.faults.add(Fault::on("DescribeUser", kind)));
+    let error = bench.send(schedule()).await.unwrap_err().to_string();
+    assert!(
+        error.contains("DescribeUser was answered without UserId"),
+        "{error}"
+    );
+    for name in ["alice", "bob", "carol"] {
+        assert!(!error.contains(name), "{error}");
+    }
 }

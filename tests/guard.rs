@@ -253,7 +253,11 @@ fn each_studio_has_its_own_window() {
 #[test]
 fn a_deletion_that_had_to_be_tried_again_counts_once() {
     // All five were tried before, their answers lost; now they are planned anew.
-    let before = window(STUDIO, (0..5).map(user), NOW - MINUTE);
+    let mut before = Window::default();
+    for number in 0..5 {
+        before.record_perhaps(STUDIO, user(number), NOW - 2 * MINUTE);
+        before.record_perhaps(STUDIO, user(number), NOW - MINUTE);
+    }
     assert_eq!(verdict(&before, &deletions(0, 5), None), Verdict::Pass);
     // With one that is really another it is too much.
     let mut more = deletions(0, 4);
@@ -262,15 +266,31 @@ fn a_deletion_that_had_to_be_tried_again_counts_once() {
 }
 
 #[test]
-fn an_identity_that_was_deleted_twice_counts_once() {
-    let mut window = window(STUDIO, (100..104).map(user), NOW - 2 * MINUTE);
+fn an_identity_that_was_deleted_twice_counts_twice() {
+    // Deleted, mapped again, deleted again: as much a flood as two others.
+    let mut window = window(STUDIO, (100..103).map(user), NOW - 2 * MINUTE);
     window.record(STUDIO, user(100), NOW - MINUTE);
-    let upper = Id::parse(&id(101).as_str().to_uppercase()).unwrap();
-    window.record(STUDIO, Identity::user(upper), NOW - MINUTE);
     assert_eq!(verdict(&window, &deletions(0, 1), Some(0)), Verdict::Pass);
-    // A group is another identity, even under the same id.
-    window.record(STUDIO, group(100), NOW - MINUTE);
+    assert_eq!(verdict(&window, &deletions(0, 2), Some(0)), Verdict::Hold);
+    assert_eq!(verdict(&window, &deletions(100, 2), Some(0)), Verdict::Hold);
+}
+
+#[test]
+fn a_deletion_whose_answer_was_lost_is_certain_once_its_identity_is_mapped_again() {
+    let mut window = window(STUDIO, (100..104).map(user), NOW - 2 * MINUTE);
+    window.record_perhaps(STUDIO, user(0), NOW - MINUTE);
+    assert_eq!(verdict(&window, &deletions(0, 1), Some(0)), Verdict::Pass);
+    window.confirm(STUDIO, &user(0));
     assert_eq!(verdict(&window, &deletions(0, 1), Some(0)), Verdict::Hold);
+}
+
+#[test]
+fn a_deletion_that_was_tried_in_vain_and_then_made_counts_once() {
+    let mut window = window(STUDIO, (100..103).map(user), NOW - 2 * MINUTE);
+    window.record_perhaps(STUDIO, user(0), NOW - MINUTE);
+    window.record(STUDIO, user(0), NOW - MINUTE);
+    assert_eq!(verdict(&window, &deletions(1, 1), Some(0)), Verdict::Pass);
+    assert_eq!(verdict(&window, &deletions(1, 2), Some(0)), Verdict::Hold);
 }
 
 #[test]
@@ -490,16 +510,13 @@ proptest! {
             let studio = if *here { STUDIO } else { OTHER };
             window.record(studio, identity.clone(), NOW - ago * MINUTE);
         }
-        let mut counted = planned.clone();
-        counted.extend(
-            history
-                .into_iter()
-                .filter(|(here, _, ago)| *here && *ago < i64::from(window_minutes))
-                .map(|(_, identity, _)| identity),
-        );
+        let recent = |(here, _, ago): &&(bool, Identity, i64)| {
+            *here && *ago < i64::from(window_minutes)
+        };
+        let counted = planned.len() + history.iter().filter(recent).count();
         let share = owned as f64 * f64::from(max_percent) / 100.0;
         let allowed = share.max(f64::from(floor)) + 1e-9;
-        let expected = match planned.is_empty() || counted.len() as f64 <= allowed {
+        let expected = match planned.is_empty() || counted as f64 <= allowed {
             true => Verdict::Pass,
             false => Verdict::Hold,
         };
@@ -508,7 +525,7 @@ proptest! {
 
         // Not knowing how many are owned may only lead to asking.
         let unasked = verdict_of(&limits, &window, &planned, None);
-        let decided = planned.is_empty() || counted.len() <= floor as usize;
+        let decided = planned.is_empty() || counted <= floor as usize;
         prop_assert_eq!(unasked, if decided { Verdict::Pass } else { Verdict::Count });
     }
 

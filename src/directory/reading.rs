@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
-use super::{IdentityStore, NotRead};
-use crate::aws::CallError;
-use crate::identity::{Id, Identity};
+use super::IdentityStore;
+use crate::aws::{CallError, Kind};
+use crate::identity::{Id, Identity, IdentityType};
 use crate::policy::fit::{Answer, Directory, Reach};
 use crate::policy::{Assign, OnDisabledUser, Selector, Table};
 
@@ -65,8 +65,9 @@ impl IdentityStore {
         });
     }
 
-    /// The selectors that stood for a group when they were last looked up.
-    pub fn formerly_selecting(&self, group: &Id) -> BTreeSet<Selector> {
+    /// The selectors that stood for a group when they were last looked up, and
+    /// the patterns of the table that were not: they may have.
+    pub fn formerly_selecting(&self, table: &Table, group: &Id) -> BTreeSet<Selector> {
         self.with_memory(|memory| {
             let selects = |known: &Remembered| {
                 known
@@ -74,10 +75,18 @@ impl IdentityStore {
                     .known()
                     .is_some_and(|groups| groups.contains(group))
             };
-            memory
-                .iter()
-                .filter(|(_, known)| selects(known))
-                .map(|(selector, _)| selector.clone())
+            let is_pattern = |selector: &&Selector| {
+                selector.kind() == IdentityType::Group && !selector.names_one_group()
+            };
+            let may_have = |selector: &&Selector| match memory.get(*selector) {
+                Some(known) => selects(known),
+                None => is_pattern(selector),
+            };
+            table
+                .selectors()
+                .into_iter()
+                .filter(may_have)
+                .cloned()
                 .collect()
         })
     }
@@ -148,9 +157,11 @@ impl IdentityStore {
                 }
             }
             Err(error) => {
-                patterns
-                    .iter()
-                    .for_each(|selector| reading.unread(selector, error.clone()));
+                let unread = patterns
+                    .into_iter()
+                    .map(|selector| (selector.clone(), Answer::Unread));
+                reading.directory.selected.extend(unread);
+                reading.failures.push(Failure { about: None, error });
             }
         }
         for (selector, known) in &looked_up {
@@ -245,13 +256,12 @@ impl IdentityStore {
         for (user, groups) in looked_up.into_iter().zip(groups_of) {
             let groups = match groups {
                 Ok(groups) => groups,
-                Err(NotRead::GroupGone) => return Err(Stale),
-                Err(NotRead::Failed(error)) => {
-                    reading.failed(Some(Identity::user(user.clone())), error)
-                }
+                Err(error) if error.kind == Kind::NoGroup => return Err(Stale),
+                Err(error) => reading.failed(Some(Identity::user(user.clone())), error),
             };
             reading.directory.groups_of.insert(user.clone(), groups);
         }
+        reading.directory.asked_about = asked;
         self.describe_users(table, reaches, &users, reading, deadline)
             .await;
         Ok(())

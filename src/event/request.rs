@@ -64,7 +64,7 @@ pub(super) fn read(fields: &Map<String, Value>) -> Result<Request, String> {
         let Some(text) = text(name)? else {
             return Ok(None);
         };
-        let id = Id::parse(&text).ok_or_else(|| format!("{name}: {text:?} is not an id"))?;
+        let id = Id::parse(&text).ok_or_else(|| format!("{name}: that is not an id"))?;
         Ok(Some(Subject::Id(Identity { kind, id })))
     };
     let given = [

@@ -14,7 +14,9 @@ pub struct Directory {
     pub selected: BTreeMap<Selector, Answer<BTreeSet<Id>>>,
     /// All members, by group.
     pub members: BTreeMap<Id, Answer<BTreeSet<Id>>>,
-    /// By user, which of the selected groups hold them.
+    /// The groups that users were asked about.
+    pub asked_about: BTreeSet<Id>,
+    /// By user, which of those groups hold them.
     pub groups_of: BTreeMap<Id, Answer<BTreeSet<Id>>>,
     /// The groups that were looked up by id, with their display names.
     pub groups: BTreeMap<Id, Answer<Option<String>>>,
@@ -230,7 +232,16 @@ impl Table {
     /// Whether an identity's mapping may never be changed or deleted. `name` is
     /// the one the mapping was made under, if known.
     pub fn protects(&self, identity: &Identity, name: Option<&str>, directory: &Directory) -> bool {
-        if name.is_some_and(|name| self.protects_name(identity.kind, name)) {
+        let by_name = match name {
+            Some(name) => self.protects_name(identity.kind, name),
+            // Somebody protected is gone, and this could be theirs.
+            None => self.protect.iter().any(|entry| {
+                entry.select.kind() == identity.kind
+                    && entry.select.is_name()
+                    && directory.selected.get(&entry.select) == Some(&Answer::Gone)
+            }),
+        };
+        if by_name {
             return true;
         }
         self.protect.iter().any(|entry| {
@@ -370,13 +381,13 @@ impl Directory {
 
     /// Whether a group holds a user, if that was read.
     pub fn holds(&self, group: &Id, user: &Id) -> Option<bool> {
-        let by_user = self.groups_of.get(user).and_then(Answer::known);
-        let by_group = self.members.get(group).and_then(Answer::known);
-        match (by_group, by_user) {
-            (Some(members), _) => Some(members.contains(user)),
-            (None, Some(groups)) => Some(groups.contains(group)),
-            (None, None) => None,
+        if let Some(members) = self.members.get(group).and_then(Answer::known) {
+            return Some(members.contains(user));
         }
+        let groups = self.groups_of.get(user).and_then(Answer::known)?;
+        self.asked_about
+            .contains(group)
+            .then(|| groups.contains(group))
     }
 
     /// The members of a group that a reach covers.

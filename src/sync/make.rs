@@ -1,13 +1,14 @@
 //! Carrying out plans, as far as the guard lets them.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 
 use super::observe::Observation;
 use super::{OCCUPANCY_MEMORY, Pass, Sync, Task, now_ms};
 use crate::config::Mode;
-use crate::event::Scope;
 use crate::guard::{self, Occupancy, Verdict};
-use crate::identity::IdentityType;
+use crate::identity::{Identity, IdentityType};
 use crate::plan::{Action, Change, StudioPlan};
 use crate::report::Outcome;
 use crate::studio::{Made, Refusal};
@@ -55,15 +56,15 @@ impl<'p> Step<'p> {
 }
 
 impl Sync {
-    /// Carries out the plans, and reports what became of each change. Returns
-    /// whether a creation met a mapping that had not been there.
+    /// Carries out the plans, and reports what became of each change. Returns the
+    /// creations that met a mapping which had not been there, and are not reported.
     pub(super) async fn execute(
         &self,
         task: &Task<'_>,
         seen: &Observation,
         plans: Vec<StudioPlan>,
         pass: &mut Pass,
-    ) -> bool {
+    ) -> BTreeSet<(usize, Identity)> {
         let judged = plans.iter().map(|plan| {
             let occupancy = seen
                 .studios
@@ -77,19 +78,19 @@ impl Sync {
             pass.report
                 .problems
                 .push(format!("{}: {what}: {refusal}", self.name(studio)));
-            pass.setbacks.extend(refusal.may_pass().then_some(None));
+            pass.setbacks.extend(refusal.is_transient().then_some(None));
         }
         self.approve(task, &mut judged, pass);
 
         let carried_out = judged
             .iter()
             .map(|deletions| self.carry_out(task, deletions));
-        let mut collided = false;
+        let mut collided = BTreeSet::new();
         for (deletions, steps) in judged.iter().zip(join_all(carried_out).await) {
             let studio = &self.table.studios[deletions.plan.studio];
             for step in steps {
                 if step.collided {
-                    collided = true;
+                    collided.insert((deletions.plan.studio, step.change.identity.clone()));
                     continue;
                 }
                 pass.report.add(studio, step.change, step.outcome);
@@ -99,7 +100,7 @@ impl Sync {
                     pass.report
                         .problems
                         .push(format!("{name}: {identity}: {refusal}"));
-                    if refusal.may_pass() {
+                    if refusal.is_transient() {
                         pass.setbacks.push(Some(step.change.identity.clone()));
                     }
                 }
@@ -199,6 +200,11 @@ impl Sync {
     async fn carry_out<'p>(&self, task: &Task<'_>, deletions: &Deletions<'p>) -> Vec<Step<'p>> {
         let plan = deletions.plan;
         let go = |change: &'p Change| self.make(task, plan.studio, change);
+        let creations: Vec<&'p Change> = plan.of(Action::Create).collect();
+        // Counted before anything is deleted: what goes is taken off below.
+        let room = self
+            .room(task, plan.studio, deletions.occupancy, &creations)
+            .await;
         let mut steps: Vec<Step<'p>> = match deletions.fate {
             Outcome::Done => join_all(deletions.changes.iter().copied().map(go)).await,
             fate => deletions
@@ -217,10 +223,7 @@ impl Sync {
             .filter(|step| matches!(step.outcome, Outcome::Done | Outcome::Planned))
             .map(|step| step.change)
             .collect();
-        let creations: Vec<&'p Change> = plan.of(Action::Create).collect();
-        let updates = join_all(plan.of(Action::Update).map(go));
-        let room = self.room(task, plan.studio, deletions.occupancy, &creations);
-        let (updates, room) = futures_util::future::join(updates, room).await;
+        let updates = join_all(plan.of(Action::Update).map(go)).await;
         steps.extend(updates);
         match room {
             Err(refusal) => {
@@ -318,18 +321,21 @@ impl Sync {
                 Err(refusal) => Step::refused(change, refusal),
             },
         };
-        // A deletion that failed for a passing reason may have been made.
-        let maybe_done = step.outcome == Outcome::Done
-            || (step.outcome == Outcome::Failed
-                && step.refusal.as_ref().is_some_and(Refusal::may_pass));
-        if change.action == Action::Delete && maybe_done {
-            let studio_id = &self.table.studios[studio].id;
-            self.with_memory(|memory| {
+        let lost = step.refusal.as_ref().is_some_and(Refusal::is_transient);
+        let (studio_id, identity) = (&self.table.studios[studio].id, &change.identity);
+        self.with_memory(|memory| match (change.action, step.outcome) {
+            (Action::Delete, Outcome::Done) => {
+                memory.window.record(studio_id, identity.clone(), now_ms());
+            }
+            // Its answer may be all that was lost.
+            (Action::Delete, Outcome::Failed) if lost => {
                 memory
                     .window
-                    .record(studio_id, change.identity.clone(), now_ms());
-            });
-        }
+                    .record_perhaps(studio_id, identity.clone(), now_ms());
+            }
+            (Action::Create, Outcome::Done) => memory.window.confirm(studio_id, identity),
+            _ => {}
+        });
         self.log(task, studio, &step);
         step
     }
@@ -371,7 +377,7 @@ fn latency_ms(task: &Task<'_>, change: &Change) -> Option<i64> {
     task.events
         .iter()
         .filter(|event| event.scope.may_concern(&change.identity))
-        .filter(|event| event.cloudtrail_id.is_some() || event.scope != Scope::Everything)
+        .filter(|event| !event.is_schedule)
         .filter_map(|event| event.time_ms)
         .map(|at| (now - at).max(0))
         .max()

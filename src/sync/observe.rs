@@ -16,6 +16,9 @@ use crate::policy::fit::{Answer, Directory, Doubt, Reach};
 use crate::policy::{Selector, Table};
 use crate::studio::{Refusal, Usable};
 
+/// Up to how many mappings of a Studio are asked for one by one.
+const GETS: usize = 5;
+
 /// What was read for a pass.
 #[derive(Debug, Default)]
 pub(crate) struct Observation {
@@ -207,24 +210,26 @@ impl Sync {
             }
         }
         match reach {
-            Reach::All => match self.list(studio, deadline).await {
-                Ok((mappings, occupancy)) => {
+            Reach::Only(identities) if identities.len() <= GETS => {
+                self.look_at_each(studio, identities, &mut seen, deadline)
+                    .await
+            }
+            // A page or two say as much as many calls about one each.
+            reach => match self.list(studio, deadline).await {
+                Ok((mut mappings, occupancy)) => {
+                    mappings.retain(|identity, _| reach.covers(identity));
                     seen.occupancy = Some(occupancy);
                     seen.actual = Some(Actual {
                         mappings,
                         doubts: Vec::new(),
                     });
-                    seen.reach = Some(Reach::All);
+                    seen.reach = Some(reach.clone());
                 }
                 Err(Refusal::NoStudio(error)) => {
                     seen.unusable = Some(Refusal::NoStudio(error).to_string());
                 }
                 Err(refusal) => seen.failures.push((None, refusal)),
             },
-            Reach::Only(identities) => {
-                self.look_at_each(studio, identities, &mut seen, deadline)
-                    .await
-            }
         }
         seen
     }

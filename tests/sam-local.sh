@@ -20,7 +20,6 @@ store=d-1234567890
 studio=es-ABCDEFGHIJKLMNOPQRSTUVWXY
 architecture=$(uname -m | sed 's/aarch64/arm64/')
 base=public.ecr.aws/lambda/provided:al2023-$architecture
-rapid=public.ecr.aws/lambda/provided:al2023-rapid-$architecture
 name=emr-studio-sync-local-$$
 
 # The embedded AWS asks for no credentials; real ones have no business here.
@@ -32,7 +31,7 @@ say() { printf '\n── %s\n' "$*"; }
 fail() { printf 'sam-local: %s\n' "$*" >&2; exit 1; }
 
 work=$(mktemp -d)
-processes=() images=()
+processes=() images=() layered=""
 clean_up() {
     status=$?
     for process in "${processes[@]}"; do
@@ -43,12 +42,15 @@ clean_up() {
         {
             docker rm --force "$name"
             docker network rm "$name"
+            # With a layer, sam names its image by a hash: whatever is new is ours.
+            mapfile -t -O "${#images[@]}" images < <(layered_images | grep -vxF "${layered:-none}")
             docker image rm --force "${images[@]}"
         } >/dev/null 2>&1 || true
     fi
     rm -rf "$work"
     exit "$status"
 }
+layered_images() { docker image ls --no-trunc --quiet --filter reference='samcli/lambda-provided'; }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
@@ -120,7 +122,7 @@ wait_for_aws() {
 
 # Whether the report of an invocation has a field as it should be.
 expect() {
-    python3 - "$work/answer" "$@" <<'PYTHON' || fail "the answer is not what it should be"
+    python3 - "$work/answer" "$@" <<'PYTHON' || { cat "$work/answer" "$work/log" >&2; fail "the answer is not what it should be"; }
 import json, sys
 report = json.load(open(sys.argv[1]))
 wrong = {}
@@ -195,6 +197,7 @@ emulator_image() {
 
 in_containers() {
     images=("$name")
+    layered=$(layered_images)
     pull=()
     if docker image inspect "$base" >/dev/null 2>&1; then
         say "the base image $base is here"
@@ -203,9 +206,7 @@ in_containers() {
     else
         say "$base cannot be pulled ($(tail -n 1 "$work/pull.log")): a stand-in is made from Debian packages"
         stand_in || fail "the stand-in cannot be made; --without-docker does not need it"
-        # sam builds its own image on top; on a stand-in, it has to go as well.
-        images+=("$base" "$rapid")
-        docker image rm --force "$rapid" >/dev/null 2>&1 || true
+        images+=("$base")
         pull=(--skip-pull-image)
     fi
     docker network create "$name" >/dev/null
@@ -217,21 +218,32 @@ in_containers() {
     wait_for_aws
     TABLE=$table STORE=$store python3 - "$work/env.json" <<'PYTHON'
 import json, os, sys
-json.dump({"Function": {
+variables = {
     "AWS_ENDPOINT_URL_EMR": "http://aws:4599",
     "AWS_ENDPOINT_URL_IDENTITYSTORE": "http://aws:4599",
     "IDENTITY_STORE_ID": os.environ["STORE"],
     "POLICY_TABLE": os.environ["TABLE"],
     "MODE": "apply",
-}}, open(sys.argv[1], "w"))
+}
+json.dump({"Function": variables}, open(sys.argv[1], "w"), indent=0)
 PYTHON
+    # policy/ holds placeholders: the layer gets the story's table in its place.
+    mkdir "$work/policy"
+    cp events/policy.toml "$work/policy/"
+    sed -i "s|^\( *ContentUri: \).*|\1$work/policy|" "$work/build/template.yaml"
     invoke() {
         sam local invoke Function --template "$work/build/template.yaml" --event "$1" --env-vars "$work/env.json" \
-            --docker-network "$name" --parameter-overrides "${parameters[@]}" AwsEndpointUrl=http://aws:4599 \
-            "${pull[@]}" >"$work/answer" 2>"$work/log" || { cat "$work/log" "$work/answer" >&2; fail "sam local invoke failed"; }
-        grep -E '^REPORT' "$work/log" || true
+            --docker-network "$name" --parameter-overrides "${parameters[@]}" \
+            --layer-cache-basedir "$work/layers" "${pull[@]}" >"$work/answer" 2>"$work/log" ||
+            { cat "$work/log" "$work/answer" >&2; fail "sam local invoke failed"; }
+        grep '^REPORT' "$work/log" || true
     }
     session
+
+    say "and with the table from a file, in the layer: events/12-schedule.json"
+    sed -i '/POLICY_TABLE/d' "$work/env.json"
+    invoke events/12-schedule.json
+    expect scope=everything created=0 unchanged=6 failed=0
 }
 
 # ── Without containers ───────────────────────────────────────────────────────

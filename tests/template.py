@@ -244,12 +244,53 @@ def test_variables():
     assert {name for name in variables if not name.startswith("AWS_")} == read
 
 
+ARN = "arn:aws-us-gov"
+UUID = "0A1b2c3d-1001-7001-8001-00000000a001"
+# What each pattern must take, and what it must not.
+VALUES = {
+    "IdentityStoreId": (
+        ["d-1234567890", "d-90675AbCdE", UUID, f"{ARN}:identitystore::111122223333:identitystore/d-1234567890"],
+        ["", "1234567890", "d-123", "ssoins-1234567890abcdef", "es-ABCDEFGHIJKLMNOPQRSTUVWXY"],
+    ),
+    "IdentityStoreRegion": (["", "eu-west-1", "us-gov-west-1", "ap-southeast-10"], ["eu-west", "EU-WEST-1", "eu-west-1a"]),
+    "InstanceOwnerAccount": (["", "011122223333"], ["11122223333", "1111-2222-3333"]),
+    "Studios": (["es-ABCDEFGHIJKLMNOPQRSTUVWXY", "es-0123", f"{ARN}:elasticmapreduce:us-gov-west-1:111122223333:studio/es-0123"], ["", "analytics", "es-", "es-abc"]),
+    "StudioRoleArns": (["", f"{ARN}:iam::111122223333:role/path/to/studio-sync@1"], ["studio-sync", f"{ARN}:iam::111122223333:user/me"]),
+    "PolicyTable": (
+        ['{"rules": []}', '\n{\n "rules": [ {"group": "Führung *"} ]\n}\n', "/opt/policy.toml", "/opt/a/b-c.json", "/var/task/t.json"],
+        # sam makes the first of an inline table without quotes of its own.
+        ["{", "", "policy.toml", "/opt/policy.yaml", "/opt/my policy.toml"],
+    ),
+    "ForwardingAccounts": (["", "011122223333"], ["o-1234567890", "1234"]),
+    "AlarmTopicArn": (["", f"{ARN}:sns:us-gov-west-1:111122223333:my_topic-1"], ["my_topic", f"{ARN}:sns:us-gov-west-1:111122223333:my.fifo"]),
+    "KmsKeyArn": (["", f"{ARN}:kms:us-gov-west-1:111122223333:key/mrk-1234abcd"], ["alias/key", f"{ARN}:kms:us-gov-west-1:111122223333:alias/key"]),
+    "IdentityCenterKmsKeyArn": (["", f"{ARN}:kms:us-gov-west-1:111122223333:key/{UUID}"], [UUID]),
+}
+
+
+def test_parameters():
+    parameters = yaml.load((ROOT / "template.yaml").read_text(), Loader)["Parameters"]
+    patterned = {name for name, parameter in parameters.items() if "AllowedPattern" in parameter}
+    assert patterned == set(VALUES), patterned ^ set(VALUES)
+    for name, (right, wrong) in VALUES.items():
+        pattern = re.compile(parameters[name]["AllowedPattern"])
+        for value in right:
+            assert pattern.fullmatch(value), f"{name} refuses {value!r}"
+        for value in wrong:
+            assert not pattern.fullmatch(value), f"{name} takes {value!r}"
+    grouped = yaml.load((ROOT / "template.yaml").read_text(), Loader)["Metadata"]["AWS::CloudFormation::Interface"]
+    assert {name for group in grouped["ParameterGroups"] for name in group["Parameters"]} == set(parameters)
+    assert set(grouped["ParameterLabels"]) == set(parameters)
+    assert all("Description" in parameter for parameter in parameters.values())
+
+
 def main():
     os.environ |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
     test_patterns(sys.argv[1])
     test_metrics_and_queries()
     test_permissions()
     test_variables()
+    test_parameters()
     print("the template agrees with the events and the code")
 
 

@@ -120,7 +120,7 @@ impl Config {
         };
         // Lambda would refuse to deploy these, and not say what helps: so that a
         // local run does.
-        let size = environment_size(&var);
+        let size = environment_size(var);
         if size > ENVIRONMENT_LIMIT {
             problems.push(Problem::new(
                 "POLICY_TABLE",

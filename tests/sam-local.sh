@@ -10,7 +10,7 @@
 # of the same name is made from Debian packages. Without Docker the same package
 # runs under the Lambda Runtime Interface Emulator of the aws-sam-cli wheel.
 #
-# Needs on PATH: sam, cargo-lambda (both from PyPI), cargo, curl, python3,
+# Needs on PATH: sam, cargo-lambda (both from PyPI), cargo, curl, python3 (3.11),
 # readelf. CARGO_TARGET_DIR is honoured.
 set -euo pipefail
 cd "$(dirname "$0")/.."

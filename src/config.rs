@@ -2,10 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::error::Problem;
 use crate::event;
 use crate::policy::read::{self, Format};
 use crate::policy::{Table, resolve};
+
+/// What Lambda takes of environment variables, all of a function's together.
+const ENVIRONMENT_LIMIT: usize = 4096;
 
 /// Whether anything is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,6 +118,19 @@ impl Config {
                 }
             },
         };
+        // Lambda would refuse to deploy these, and not say what helps: so that a
+        // local run does.
+        let size = environment_size(var);
+        if size > ENVIRONMENT_LIMIT {
+            problems.push(Problem::new(
+                "POLICY_TABLE",
+                format!(
+                    "is too long: with it, the variables are {size} bytes as Lambda counts them, \
+                     of {ENVIRONMENT_LIMIT}; put the table into a .json or .toml file and give \
+                     its path"
+                ),
+            ));
+        }
         match (store_id, table) {
             (Some(identity_store_id), Some(table)) if problems.is_empty() => Ok(Config {
                 identity_store_id,
@@ -124,6 +142,24 @@ impl Config {
             _ => Err(problems),
         }
     }
+}
+
+/// How much of Lambda's limit the variables read here take up: it counts the
+/// JSON text of them all, in which each quote of an inline table is two bytes.
+fn environment_size(var: impl Fn(&str) -> Option<String>) -> usize {
+    let names = [
+        "IDENTITY_STORE_ID",
+        "IDENTITY_STORE_REGION",
+        "LOG_NAMES",
+        "MODE",
+        "POLICY_TABLE",
+    ];
+    let set = names
+        .into_iter()
+        .filter_map(|name| Some((name, Value::from(var(name)?))));
+    Value::Object(set.map(|(name, value)| (name.to_owned(), value)).collect())
+        .to_string()
+        .len()
 }
 
 /// A table given inline as JSON, or as the path of a file: absolute, or

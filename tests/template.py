@@ -1,0 +1,298 @@
+#!/usr/bin/env python3
+"""template.yaml against what it must agree with: events, code, and limits.
+
+Run with a Python that has PyYAML, boto3 and moto; the operator's tool must be
+built. The events go through moto's EventBridge, rules and queue as the template
+has them: a matcher that is not ours. Which should arrive is what the function
+itself makes of them.
+
+    tests/template.py target/debug/emr-studio-sync
+"""
+
+import copy
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import boto3
+import yaml
+from moto import mock_aws
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CLOUDTRAIL = "AWS API Call via CloudTrail"
+
+
+class Loader(yaml.SafeLoader):
+    """Reads a template; `!Ref X` becomes {"Ref": "X"}."""
+
+
+def short_form(loader, name, node):
+    if isinstance(node, yaml.ScalarNode):
+        return {name: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    return {name: loader.construct_mapping(node, deep=True)}
+
+
+Loader.add_multi_constructor("!", short_form)
+
+
+def template(path):
+    return yaml.load((ROOT / path).read_text(), Loader)["Resources"]
+
+
+def of_type(resources, kind):
+    return {name: one["Properties"] for name, one in resources.items() if one["Type"] == kind}
+
+
+# ── The patterns ─────────────────────────────────────────────────────────────
+
+# The write calls of each event source, and calls that must not arrive. Kept
+# apart from the template, which they test.
+USERS = ["CreateUser", "UpdateUser", "DeleteUser"]
+GROUPS = ["CreateGroup", "UpdateGroup", "DeleteGroup"]
+IDENTITY_PROVIDER = [f"{verb}ExternalIdPConfigurationForDirectory" for verb in ("Create", "Update", "Enable", "Disable", "Delete")]
+WRITES = {
+    "sso-directory": USERS + GROUPS + IDENTITY_PROVIDER + [
+        "AddMemberToGroup", "RemoveMemberFromGroup", "UpdateUserName", "EnableUser", "DisableUser",
+        "UpdateGroupDisplayName", "CreateProvisioningTenant", "DeleteProvisioningTenant",
+    ],
+    "identitystore": USERS + GROUPS + ["CreateGroupMembership", "DeleteGroupMembership"],
+    "identitystore-scim": ["CreateUser", "PutUser", "PatchUser", "DeleteUser", "CreateGroup", "PatchGroup", "DeleteGroup"],
+    "sso": ["AssociateDirectory", "DisassociateDirectory", "UpdateDirectoryAssociation"],
+}
+DECOYS = {
+    "sso-directory": [
+        "DescribeGroups", "GetUserPoolInfo", "IsMemberInGroup", "ListGroupsForUser", "SearchUsers",
+        "UpdateMfaDeviceForUser", "StartVirtualMfaDeviceRegistration", "CompleteWebAuthnDeviceRegistration",
+        "CreateBearerToken", "DeleteBearerToken",
+    ],
+    "identitystore": ["DescribeUser", "GetGroupId", "IsMemberInGroups", "ListGroupMemberships"],
+    "identitystore-scim": ["GetUser", "ListGroups"],
+    "sso": ["CreateAccountAssignment", "AssociateProfile", "CreateUser", "DeleteGroup"],
+    "iam": ["CreateUser", "DeleteGroup", "AddUserToGroup"],
+    "quicksight": ["CreateGroupMembership", "DeleteUser"],
+}
+NATIVE = [f"{what} {done}" for what in ("User", "Group", "Group Membership") for done in ("Created", "Updated", "Deleted")]
+
+
+def made_up():
+    """Events by name, beside those in files."""
+    plain = json.loads((ROOT / "tests/fixtures/events/sso-directory.CreateGroup.json").read_text())
+
+    def call(service, name, **more):
+        event = copy.deepcopy(plain)
+        event["source"] = f"aws.{service}"
+        event["detail"] |= {"eventSource": f"{service}.amazonaws.com", "eventName": name, **more}
+        event["detail"] |= {"requestParameters": None, "responseElements": None}
+        return event
+
+    events = {}
+    for service, names in WRITES.items():
+        for name in names:
+            events[f"{service} {name}"] = call(service, name)
+            events[f"{service} {name}, failed"] = call(service, name, errorCode="AccessDenied", errorMessage="no")
+    for service, names in DECOYS.items():
+        for name in names:
+            events[f"{service} {name}"] = call(service, name)
+    # SCIM's `source` is documented nowhere; the pattern must not need it.
+    events["scim under another source"] = call("identitystore-scim", "PatchUser") | {"source": "aws.identitystore"}
+    for kind in NATIVE + ["Something New"]:
+        events[f"native {kind}"] = {**plain, "source": "aws.identitystore", "detail-type": kind, "detail": {"event-version": "1.0"}}
+        events[f"somebody's {kind}"] = {**events[f"native {kind}"], "source": "com.example"}
+    return events
+
+
+def in_files():
+    return {
+        str(path.relative_to(ROOT)): json.loads(path.read_text())
+        for folder in ("events", "tests/fixtures/events")
+        for path in sorted((ROOT / folder).glob("*.json"))
+    }
+
+
+def scopes(tool, events):
+    """What the function makes of each: the scope of its report."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for index, event in enumerate(events.values()):
+            paths.append(pathlib.Path(folder, f"{index}.json"))
+            paths[-1].write_text(json.dumps(event))
+        run = subprocess.run([tool, "simulate", "--json", *paths], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    reports = json.loads(run.stdout)["events"]
+    return {name: told["report"]["scope"] for name, told in zip(events, reports, strict=True)}
+
+
+@mock_aws
+def arrivals(resources, events):
+    """The rules by which each event gets into the queue."""
+    bus, sqs = boto3.client("events"), boto3.client("sqs")
+    queue = resources["EventQueue"]["Properties"]
+    attributes = {name: str(queue[name]).lower() for name in ("FifoQueue", "ContentBasedDeduplication")}
+    queues = {}
+    for name, rule in of_type(resources, "AWS::Events::Rule").items():
+        if "EventPattern" not in rule:
+            continue
+        (target,) = rule["Targets"]
+        assert target["Arn"] == {"GetAtt": "EventQueue.Arn"}, f"{name} has another target than the queue"
+        queues[name] = sqs.create_queue(QueueName=f"{name}.fifo", Attributes=attributes)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=queues[name], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        bus.put_rule(Name=name, EventPattern=json.dumps(rule["EventPattern"]))
+        bus.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn, "SqsParameters": target["SqsParameters"]}])
+    arrived = {}
+    for name, event in events.items():
+        entry = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": json.dumps(event["detail"])}
+        sent = bus.put_events(Entries=[{**entry, "Resources": event.get("resources", [])}])
+        assert sent["FailedEntryCount"] == 0, sent
+        arrived[name] = []
+        for rule, url in queues.items():
+            for message in sqs.receive_message(QueueUrl=url).get("Messages", []):
+                assert json.loads(message["Body"])["detail"] == event["detail"]
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                arrived[name].append(rule)
+    return arrived
+
+
+def test_patterns(tool):
+    resources = template("template.yaml")
+    rules = of_type(resources, "AWS::Events::Rule")
+    patterns = {name: rule["EventPattern"] for name, rule in rules.items() if "EventPattern" in rule}
+    for name, pattern in patterns.items():
+        length = len(json.dumps(pattern))
+        print(f"{name}: {length} of 2048 characters")
+        assert length < 2048, f"{name} is too long"
+    forwarded = of_type(template("docs/forward-events.yaml"), "AWS::Events::Rule")
+    assert patterns == {name: rule["EventPattern"] for name, rule in forwarded.items()}, "docs/forward-events.yaml has other patterns"
+    groups = {rule["Targets"][0]["SqsParameters"]["MessageGroupId"] for rule in rules.values()}
+    assert len(groups) == 1, "there is more than one message group"
+    assert all(rule["Targets"][0]["DeadLetterConfig"] for rule in rules.values())
+
+    events = in_files() | made_up()
+    # The schedule comes by its own rule, which has no pattern.
+    by_schedule = [name for name, event in events.items() if event["detail-type"] == "Scheduled Event"]
+    assert by_schedule and any("ScheduleExpression" in rule for rule in rules.values())
+    scope, arrived = scopes(tool, events), arrivals(resources, events)
+    wrong = []
+    for name in events:
+        wanted = scope[name] != "nothing" and name not in by_schedule
+        expected = (1 if wanted else 0)
+        if name.endswith(".json"):
+            verdict = f"matched by {arrived[name][0]}" if arrived[name] else "refused"
+            print(f"  {name}: {verdict}" + (" (comes by the schedule's rule)" if name in by_schedule else ""))
+        if len(arrived[name]) != expected:
+            wrong.append(f"{name}: the function looks at {scope[name]}, matched by {arrived[name]}")
+    assert not wrong, "\n".join(wrong)
+    matched = sum(bool(rules) for rules in arrived.values())
+    print(f"{matched} events matched, by one rule each; {len(events) - matched} refused")
+
+
+# ── What the template says of the code ───────────────────────────────────────
+
+
+def source(name):
+    return (ROOT / "src" / name).read_text()
+
+
+def test_metrics_and_queries():
+    resources, telemetry = template("template.yaml"), source("telemetry.rs")
+    for name, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
+        if alarm["Namespace"] == "EmrStudioSync":
+            assert f'"{alarm["MetricName"]}"' in telemetry, f"{name}: there is no such metric"
+        assert len(alarm["AlarmDescription"]) <= 1024, f"{name}: CloudWatch takes 1,024 characters"
+    body = resources["Dashboard"]["Properties"]["DashboardBody"]["Sub"]
+    for widget in json.loads(body)["widgets"]:
+        last = []
+        for metric in widget["properties"].get("metrics", []):
+            words = [word for word in metric if isinstance(word, str)]
+            last = last[: len(last) - len(words) + 1] + words[1:] if words[0] == "..." else \
+                [last[at] if word == "." else word for at, word in enumerate(words)]
+            assert last[0] != "EmrStudioSync" or f'"{last[1]}"' in telemetry, f"the dashboard: no metric {last}"
+    # A query of a field that is not there finds nothing, and says nothing.
+    platform = {"@timestamp", "level", "message", "type", "record.status"}
+    for name, query in of_type(resources, "AWS::Logs::QueryDefinition").items():
+        fields = query["QueryString"].splitlines()[0].removeprefix("fields ").split(", ")
+        for field in set(fields) - platform:
+            assert re.search(rf"\b{field}\b", telemetry + source("handler.rs")), f"{name}: no record has {field}"
+        for message in re.findall(r'message (?:= |in \[)((?:"[^"]*",? ?)+)', query["QueryString"]):
+            for text in re.findall(r'"([^"]*)"', message):
+                assert f'"{text}"' in telemetry + source("handler.rs") + source("main.rs"), f"{name}: no record says {text}"
+
+
+def test_permissions():
+    """The role may call what the code calls, and nothing else of these services."""
+    calls = {
+        "identitystore": re.findall(r"\.((?:describe|get|list|is_member_in)_\w+)\(\)", source("directory.rs")),
+        "elasticmapreduce": re.findall(r"\.((?:create|update|delete|describe|get|list)_\w*studio\w*)\(\)", source("studio.rs")),
+    }
+    called = {
+        f"{service}:{''.join(word.capitalize() for word in name.split('_'))}"
+        for service, names in calls.items()
+        for name in names
+    }
+    role = json.dumps(template("template.yaml")["FunctionRole"])
+    allowed = set(re.findall(r'"((?:identitystore|elasticmapreduce):\w+)"', role))
+    assert called == allowed, f"called only: {called - allowed}; allowed only: {allowed - called}"
+
+
+def test_variables():
+    variables = template("template.yaml")["Function"]["Properties"]["Environment"]["Variables"]
+    read = set(re.findall(r'var\("([A-Z_]+)"\)', source("config.rs"))) - {"LAMBDA_TASK_ROOT"}
+    assert {name for name in variables if not name.startswith("AWS_")} == read
+
+
+ARN = "arn:aws-us-gov"
+UUID = "0A1b2c3d-1001-7001-8001-00000000a001"
+# What each pattern must take, and what it must not.
+VALUES = {
+    "IdentityStoreId": (
+        ["d-1234567890", "d-90675AbCdE", UUID, f"{ARN}:identitystore::111122223333:identitystore/d-1234567890"],
+        ["", "1234567890", "d-123", "ssoins-1234567890abcdef", "es-ABCDEFGHIJKLMNOPQRSTUVWXY"],
+    ),
+    "IdentityStoreRegion": (["", "eu-west-1", "us-gov-west-1", "ap-southeast-10"], ["eu-west", "EU-WEST-1", "eu-west-1a"]),
+    "InstanceOwnerAccount": (["", "011122223333"], ["11122223333", "1111-2222-3333"]),
+    "Studios": (["es-ABCDEFGHIJKLMNOPQRSTUVWXY", "es-0123", f"{ARN}:elasticmapreduce:us-gov-west-1:111122223333:studio/es-0123"], ["", "analytics", "es-", "es-abc"]),
+    "StudioRoleArns": (["", f"{ARN}:iam::111122223333:role/path/to/studio-sync@1"], ["studio-sync", f"{ARN}:iam::111122223333:user/me"]),
+    "PolicyTable": (
+        ['{"rules": []}', '\n{\n "rules": [ {"group": "Führung *"} ]\n}\n', "/opt/policy.toml", "/opt/a/b-c.json", "/var/task/t.json"],
+        # sam makes the first of an inline table without quotes of its own.
+        ["{", "", "policy.toml", "/opt/policy.yaml", "/opt/my policy.toml"],
+    ),
+    "ForwardingAccounts": (["", "011122223333"], ["o-1234567890", "1234"]),
+    "AlarmTopicArn": (["", f"{ARN}:sns:us-gov-west-1:111122223333:my_topic-1"], ["my_topic", f"{ARN}:sns:us-gov-west-1:111122223333:my.fifo"]),
+    "KmsKeyArn": (["", f"{ARN}:kms:us-gov-west-1:111122223333:key/mrk-1234abcd"], ["alias/key", f"{ARN}:kms:us-gov-west-1:111122223333:alias/key"]),
+    "IdentityCenterKmsKeyArn": (["", f"{ARN}:kms:us-gov-west-1:111122223333:key/{UUID}"], [UUID]),
+}
+
+
+def test_parameters():
+    parameters = yaml.load((ROOT / "template.yaml").read_text(), Loader)["Parameters"]
+    patterned = {name for name, parameter in parameters.items() if "AllowedPattern" in parameter}
+    assert patterned == set(VALUES), patterned ^ set(VALUES)
+    for name, (right, wrong) in VALUES.items():
+        pattern = re.compile(parameters[name]["AllowedPattern"])
+        for value in right:
+            assert pattern.fullmatch(value), f"{name} refuses {value!r}"
+        for value in wrong:
+            assert not pattern.fullmatch(value), f"{name} takes {value!r}"
+    grouped = yaml.load((ROOT / "template.yaml").read_text(), Loader)["Metadata"]["AWS::CloudFormation::Interface"]
+    assert {name for group in grouped["ParameterGroups"] for name in group["Parameters"]} == set(parameters)
+    assert set(grouped["ParameterLabels"]) == set(parameters)
+    assert all("Description" in parameter for parameter in parameters.values())
+
+
+def main():
+    os.environ |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
+    test_patterns(sys.argv[1])
+    test_metrics_and_queries()
+    test_permissions()
+    test_variables()
+    test_parameters()
+    print("the template agrees with the events and the code")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+//! The configuration that the deployment gives to the function.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
+
+use std::path::PathBuf;
+
+use emr_studio_sync::config::Config;
+use serde_json::{Value, json};
+
+/// The problems of a start with this table, one a line.
+fn problems(table: &str) -> String {
+    let var = |name: &str| match name {
+        "IDENTITY_STORE_ID" => Some("d-1234567890".to_owned()),
+        "MODE" => Some("plan".to_owned()),
+        "LOG_NAMES" => Some("false".to_owned()),
+        "POLICY_TABLE" => Some(table.to_owned()),
+        _ => None,
+    };
+    let lines: Vec<String> = match Config::from_env(var) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.iter().map(ToString::to_string).collect(),
+    };
+    lines.join("\n")
+}
+
+/// A table of so many rules, about as long as rules are.
+fn table(rules: usize) -> Value {
+    let rules: Vec<Value> = (0..rules)
+        .map(|number| {
+            json!({
+                "group": format!("data-engineers-{number}"),
+                "studio": "analytics",
+                "session_policy": "engineer",
+                "assign": "members",
+            })
+        })
+        .collect();
+    json!({
+        "studios": { "analytics": { "id": "es-ABCDEFGHIJKLMNOPQRSTUVWXY" } },
+        "session_policies": { "engineer": "arn:aws:iam::111122223333:policy/studio-engineer" },
+        "rules": rules,
+    })
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_table_of_thirty_rules_fits_into_the_environment() {
+    assert_eq!(problems(&table(30).to_string()), "");
+}
+
+#[test]
+fn a_table_too_long_for_the_environment_is_refused_with_a_way_out() {
+    insta::assert_snapshot!(problems(&table(40).to_string()), @"POLICY_TABLE: is too long: with it, the variables are 4810 bytes as Lambda counts them, of 4096; put the table into a .json or .toml file and give its path");
+}
+
+#[test]
+fn a_file_may_be_as_long_as_it_likes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.json");
+    std::fs::write(&path, table(400).to_string()).unwrap();
+    assert_eq!(problems(path.to_str().unwrap()), "");
+}
+
+#[test]
+fn the_table_of_the_policy_folder_starts_nothing_until_it_is_filled_in() {
+    let path = root().join("policy/policy.toml");
+    insta::assert_snapshot!(problems(path.to_str().unwrap()), @r#"
+    studios.analytics.id: "YOUR-STUDIO" is not the id of a Studio; one looks like es-ABCDEFGHIJKLMNOPQRSTUVWXY
+    session_policies.analyst: "YOUR-POLICY" is not the ARN of an IAM policy; one looks like arn:aws:iam::111122223333:policy/name
+    "#);
+}

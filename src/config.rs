@@ -118,19 +118,6 @@ impl Config {
                 }
             },
         };
-        // Lambda would refuse to deploy these, and not say what helps: so that a
-        // local run does.
-        let size = environment_size(var);
-        if size > ENVIRONMENT_LIMIT {
-            problems.push(Problem::new(
-                "POLICY_TABLE",
-                format!(
-                    "is too long: with it, the variables are {size} bytes as Lambda counts them, \
-                     of {ENVIRONMENT_LIMIT}; put the table into a .json or .toml file and give \
-                     its path"
-                ),
-            ));
-        }
         match (store_id, table) {
             (Some(identity_store_id), Some(table)) if problems.is_empty() => Ok(Config {
                 identity_store_id,
@@ -144,9 +131,9 @@ impl Config {
     }
 }
 
-/// How much of Lambda's limit the variables read here take up: it counts the
-/// JSON text of them all, in which each quote of an inline table is two bytes.
-fn environment_size(var: impl Fn(&str) -> Option<String>) -> usize {
+/// Whether the variables are more than Lambda takes. It would refuse to deploy
+/// them, and not say what helps: a local run does.
+pub fn too_long_for_lambda(var: impl Fn(&str) -> Option<String>) -> Option<Problem> {
     let names = [
         "IDENTITY_STORE_ID",
         "IDENTITY_STORE_REGION",
@@ -156,10 +143,18 @@ fn environment_size(var: impl Fn(&str) -> Option<String>) -> usize {
     ];
     let set = names
         .into_iter()
-        .filter_map(|name| Some((name, Value::from(var(name)?))));
-    Value::Object(set.map(|(name, value)| (name.to_owned(), value)).collect())
-        .to_string()
-        .len()
+        .filter_map(|name| Some((name.to_owned(), Value::from(var(name)?))));
+    // It counts the JSON text of them all, in which each quote of an inline
+    // table is two bytes.
+    let size = Value::Object(set.collect()).to_string().len();
+    (size > ENVIRONMENT_LIMIT).then(|| {
+        let message = format!(
+            "is too long for Lambda: with it, the variables are {size} bytes as Lambda counts \
+             them, of {ENVIRONMENT_LIMIT}; put the table into a .json or .toml file and give its \
+             path"
+        );
+        Problem::new("POLICY_TABLE", message)
+    })
 }
 
 /// A table given inline as JSON, or as the path of a file: absolute, or

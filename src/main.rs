@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use emr_studio_sync::config::Config;
+use emr_studio_sync::config::{self, Config};
 use emr_studio_sync::handler::Function;
 use emr_studio_sync::sync::Sync;
 use emr_studio_sync::{aws, telemetry};
@@ -16,6 +16,9 @@ use tokio::time::Instant;
 async fn main() -> ExitCode {
     let var = |name: &str| std::env::var(name).ok();
     telemetry::init(var("AWS_LAMBDA_LOG_LEVEL").as_deref());
+    if let Some(problem) = config::too_long_for_lambda(var) {
+        tracing::warn!(problem = %problem, "problem");
+    }
     let config = match Config::from_env(var) {
         Ok(config) => config,
         Err(problems) => {

@@ -3,23 +3,33 @@
 
 use std::path::PathBuf;
 
-use emr_studio_sync::config::Config;
+use emr_studio_sync::config::{self, Config};
 use serde_json::{Value, json};
 
-/// The problems of a start with this table, one a line.
-fn problems(table: &str) -> String {
-    let var = |name: &str| match name {
+/// The environment of the function, with this table.
+fn environment(table: &str) -> impl Fn(&str) -> Option<String> {
+    let table = table.to_owned();
+    move |name| match name {
         "IDENTITY_STORE_ID" => Some("d-1234567890".to_owned()),
         "MODE" => Some("plan".to_owned()),
         "LOG_NAMES" => Some("false".to_owned()),
-        "POLICY_TABLE" => Some(table.to_owned()),
+        "POLICY_TABLE" => Some(table.clone()),
         _ => None,
-    };
-    let lines: Vec<String> = match Config::from_env(var) {
-        Ok(_) => Vec::new(),
-        Err(problems) => problems.iter().map(ToString::to_string).collect(),
-    };
+    }
+}
+
+/// The problems of a start with this table, one a line.
+fn problems(table: &str) -> String {
+    let found = Config::from_env(environment(table))
+        .err()
+        .unwrap_or_default();
+    let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
     lines.join("\n")
+}
+
+/// What is said of a table that is too long for Lambda's environment.
+fn too_long(table: &str) -> Option<String> {
+    config::too_long_for_lambda(environment(table)).map(|problem| problem.to_string())
 }
 
 /// A table of so many rules, about as long as rules are.
@@ -47,12 +57,15 @@ fn root() -> PathBuf {
 
 #[test]
 fn a_table_of_thirty_rules_fits_into_the_environment() {
-    assert_eq!(problems(&table(30).to_string()), "");
+    assert_eq!(too_long(&table(30).to_string()), None);
 }
 
 #[test]
-fn a_table_too_long_for_the_environment_is_refused_with_a_way_out() {
-    insta::assert_snapshot!(problems(&table(40).to_string()), @"POLICY_TABLE: is too long: with it, the variables are 4810 bytes as Lambda counts them, of 4096; put the table into a .json or .toml file and give its path");
+fn a_table_too_long_for_the_environment_is_told_with_a_way_out() {
+    let long = table(40).to_string();
+    insta::assert_snapshot!(too_long(&long).unwrap(), @"POLICY_TABLE: is too long for Lambda: with it, the variables are 4810 bytes as Lambda counts them, of 4096; put the table into a .json or .toml file and give its path");
+    // Where it could be given all the same, it is not Lambda, and works.
+    assert_eq!(problems(&long), "");
 }
 
 #[test]
@@ -60,6 +73,7 @@ fn a_file_may_be_as_long_as_it_likes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.json");
     std::fs::write(&path, table(400).to_string()).unwrap();
+    assert_eq!(too_long(path.to_str().unwrap()), None);
     assert_eq!(problems(path.to_str().unwrap()), "");
 }
 

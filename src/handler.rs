@@ -9,7 +9,7 @@ use crate::config::Mode;
 use crate::error::Error;
 use crate::event::{self, Event, Payload, Request, Scope};
 use crate::report::Report;
-use crate::sync::{Pass, Sync, Task};
+use crate::sync::{Engine, Pass, Task};
 use crate::telemetry::{self, Counts};
 
 /// How long before its deadline an invocation begins no further call.
@@ -18,7 +18,7 @@ pub const MARGIN: Duration = Duration::from_secs(10);
 /// The function: an engine, and how it is called.
 #[derive(Debug)]
 pub struct Function {
-    sync: Sync,
+    engine: Engine,
     name: Option<String>,
     emit: fn(&Value),
 }
@@ -26,13 +26,13 @@ pub struct Function {
 impl Function {
     /// The function around an engine. `name` goes into its metrics, and `emit`
     /// takes the line of them that each invocation ends with.
-    pub fn new(sync: Sync, name: Option<String>, emit: fn(&Value)) -> Function {
-        Function { sync, name, emit }
+    pub fn new(engine: Engine, name: Option<String>, emit: fn(&Value)) -> Function {
+        Function { engine, name, emit }
     }
 
     /// The engine.
-    pub fn sync(&self) -> &Sync {
-        &self.sync
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Answers one payload, whatever it is. `deadline` is when Lambda stops the
@@ -53,7 +53,7 @@ impl Function {
                 Err(why) => Ok(self.reject(&payload, &why)),
             },
             Payload::Request(Ok(Request::Explain(subject))) => {
-                let explanation = Box::pin(self.sync.explain(&subject, deadline)).await;
+                let explanation = Box::pin(self.engine.explain(&subject, deadline)).await;
                 self.count(&Pass::default(), Counts::default());
                 Ok(json!(explanation))
             }
@@ -65,7 +65,7 @@ impl Function {
                 let mode = if only_plan {
                     Mode::Plan
                 } else {
-                    self.sync.mode()
+                    self.engine.mode()
                 };
                 self.reconcile(studio.as_deref(), approve.as_deref(), mode, deadline)
                     .await
@@ -82,25 +82,10 @@ impl Function {
         mode: Mode,
         deadline: Instant,
     ) -> Result<Value, Error> {
-        let studios = &self.sync.table().studios;
-        let only = match studio {
-            None => None,
-            Some(name) => {
-                match studios
-                    .iter()
-                    .position(|one| one.alias == name || one.id == name)
-                {
-                    Some(index) => Some(index),
-                    None => {
-                        let known: Vec<&str> =
-                            studios.iter().map(|studio| studio.alias.as_str()).collect();
-                        let known = known.join(", ");
-                        let why =
-                            format!("studio: no studio is called {name:?}; studios are {known}");
-                        return Ok(self.refuse(why));
-                    }
-                }
-            }
+        let table = self.engine.table();
+        let only = match studio.map(|name| table.studio_called(name)).transpose() {
+            Ok(only) => only,
+            Err(why) => return Ok(self.refuse(format!("studio: {why}"))),
         };
         let task = Task {
             scope: Scope::Everything,
@@ -110,7 +95,7 @@ impl Function {
             mode,
             deadline,
         };
-        let pass = Box::pin(self.sync.pass(&task)).await;
+        let pass = Box::pin(self.engine.pass(&task)).await;
         self.finish(&pass, Counts::default());
         Run {
             pass,
@@ -188,11 +173,11 @@ impl Function {
             events: &events,
             studio: None,
             approve: None,
-            mode: self.sync.mode(),
+            mode: self.engine.mode(),
             deadline,
         };
         // Boxed: the future is large, and its type is deeper than the compiler goes.
-        let mut pass = Box::pin(self.sync.pass(&task)).await;
+        let mut pass = Box::pin(self.engine.pass(&task)).await;
         pass.report.reason = reason;
         self.finish(&pass, counts);
         Run { pass, events }
@@ -209,7 +194,7 @@ impl Function {
     fn refuse(&self, why: String) -> Value {
         let pass = Pass {
             report: Report {
-                mode: self.sync.mode().name(),
+                mode: self.engine.mode().name(),
                 scope: Scope::Nothing.name(),
                 reason: Some("the payload was not understood".to_owned()),
                 problems: vec![event::shortened(why)],
@@ -231,12 +216,12 @@ impl Function {
     }
 
     fn count(&self, pass: &Pass, mut counts: Counts) {
-        (counts.api_calls, counts.throttled) = self.sync.take_tally();
+        (counts.api_calls, counts.throttled) = self.engine.take_tally();
         (self.emit)(&telemetry::metrics(pass, &counts, self.name.as_deref()));
     }
 
     fn store_id(&self) -> &str {
-        self.sync.store_id()
+        self.engine.store_id()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use emr_studio_sync::config::{self, Config};
 use emr_studio_sync::handler::Function;
-use emr_studio_sync::sync::Sync;
+use emr_studio_sync::sync::Engine;
 use emr_studio_sync::{aws, telemetry};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
@@ -26,9 +26,9 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let sync = Sync::new(&config, &aws::sdk_config().load().await).await;
+    let engine = Engine::new(&config, &aws::sdk_config().load().await).await;
     let function = Arc::new(Function::new(
-        sync,
+        engine,
         var("AWS_LAMBDA_FUNCTION_NAME"),
         telemetry::emit,
     ));

@@ -198,6 +198,21 @@ impl Pattern {
 }
 
 impl Table {
+    /// The Studio of this alias or id, by its place in [`Table::studios`].
+    ///
+    /// # Errors
+    /// That there is none, and which there are.
+    pub fn studio_called(&self, name: &str) -> Result<usize, String> {
+        let is_it = |studio: &Studio| studio.alias == name || studio.id == name;
+        self.studios.iter().position(is_it).ok_or_else(|| {
+            let known: Vec<&str> = self.studios.iter().map(|one| one.alias.as_str()).collect();
+            format!(
+                "no studio is called {name:?}; studios are {}",
+                known.join(", ")
+            )
+        })
+    }
+
     /// The rules of one Studio, with their place in the table.
     pub fn rules_of(&self, studio: usize) -> impl Iterator<Item = (usize, &Rule)> {
         self.rules

@@ -44,7 +44,7 @@ const PAUSES: [Duration; 3] = [
 const OCCUPANCY_MEMORY: Duration = Duration::from_secs(5 * 60);
 /// The engine: both services, the table, and what is remembered between passes.
 #[derive(Debug)]
-pub struct Sync {
+pub struct Engine {
     table: Table,
     mode: Mode,
     log_names: bool,
@@ -97,13 +97,13 @@ pub struct Pass {
     pub latencies_ms: Vec<i64>,
 }
 
-impl Sync {
+impl Engine {
     /// An engine for a configuration, over the services that `sdk` leads to.
-    pub async fn new(config: &Config, sdk: &SdkConfig) -> Sync {
+    pub async fn new(config: &Config, sdk: &SdkConfig) -> Engine {
         let flight = Arc::new(Semaphore::new(IN_FLIGHT));
         let tally = Arc::new(Tally::default());
         let table = config.table.clone();
-        Sync {
+        Engine {
             store: IdentityStore::new(config, sdk, &flight, &tally),
             studios: Studio::of_table(&table, sdk, &flight, &tally).await,
             table,
@@ -231,9 +231,9 @@ impl Sync {
         formerly
     }
 
-    /// Reads and plans, until the reading can be relied on: again if it lags
-    /// behind a fresh event, and again if a deletion or a change of policy would
-    /// rest on anything remembered.
+    /// Reads and plans, until the reading can be relied on: again while it lags
+    /// behind a fresh event, and once more if a deletion or a change of policy
+    /// would rest on anything remembered.
     async fn settled(
         &self,
         task: &Task<'_>,
@@ -241,26 +241,19 @@ impl Sync {
         fresh: bool,
     ) -> (Observation, Vec<StudioPlan>) {
         let mut seen = self.observe(task, formerly, fresh).await;
-        let mut pauses = PAUSES.into_iter();
-        loop {
-            let plans = self.plans(&seen);
-            let lags = task.events.iter().any(|event| {
-                let fresh = event.time_ms.is_some_and(|at| now_ms() - at < FRESH_MS);
-                let claim = event.claim.as_ref().filter(|_| fresh);
-                claim.is_some_and(|claim| claim.is_contradicted_by(&seen.reading.directory))
-            });
-            let pause = pauses
-                .next()
-                .filter(|pause| lags && Instant::now() + *pause < task.deadline);
-            let unproven = seen.reading.remembered && plans.iter().any(StudioPlan::needs_proof);
-            if pause.is_none() && !unproven {
-                return (seen, plans);
+        for pause in PAUSES {
+            if !lags(task.events, &seen) || Instant::now() + pause >= task.deadline {
+                break;
             }
-            if let Some(pause) = pause {
-                tokio::time::sleep(pause).await;
-            }
+            tokio::time::sleep(pause).await;
             seen = self.observe(task, formerly, true).await;
         }
+        let mut plans = self.plans(&seen);
+        if seen.reading.remembered && plans.iter().any(StudioPlan::needs_proof) {
+            seen = self.observe(task, formerly, true).await;
+            plans = self.plans(&seen);
+        }
+        (seen, plans)
     }
 
     fn plans(&self, seen: &Observation) -> Vec<StudioPlan> {
@@ -405,6 +398,17 @@ impl Sync {
     }
 }
 
+/// Whether what was read contradicts an event so fresh that the directory may
+/// not have caught up with it.
+fn lags(events: &[Event], seen: &Observation) -> bool {
+    events.iter().any(|event| {
+        let is_fresh = event.time_ms.is_some_and(|at| now_ms() - at < FRESH_MS);
+        let claim = event.claim.as_ref().filter(|_| is_fresh);
+        claim.is_some_and(|claim| claim.is_contradicted_by(&seen.reading.directory))
+    })
+}
+
+/// The time, in milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
     Utc::now().timestamp_millis()
 }

@@ -12,7 +12,7 @@ use crate::aws;
 use crate::config::{Config, Mode};
 use crate::event;
 use crate::policy::read;
-use crate::sync::Sync;
+use crate::sync::Engine;
 
 /// AWS as the AWS CLI finds it (profiles, SSO, roles, `AWS_ENDPOINT_URL_*`), an
 /// identity store, and a table.
@@ -36,14 +36,14 @@ pub(super) struct Connection {
 }
 
 /// The engine, and the words for what it does.
-pub(super) struct Engine {
-    pub(super) sync: Sync,
+pub(super) struct Connected {
+    pub(super) engine: Engine,
     pub(super) words: Words,
 }
 
 impl Connection {
     /// Connects. No call is made yet.
-    pub(super) async fn engine(&self) -> Result<Engine, String> {
+    pub(super) async fn connect(&self) -> Result<Connected, String> {
         let store = event::store_id(&self.identity_store_id).ok_or_else(|| {
             format!(
                 "--identity-store-id: {:?} is not an identity store: give its d-… id, its UUID \
@@ -72,25 +72,18 @@ impl Connection {
             mode: Mode::Plan,
             log_names: false,
         };
-        Ok(Engine {
-            sync: Sync::new(&config, &sdk).await,
+        Ok(Connected {
+            engine: Engine::new(&config, &sdk).await,
             words: Words::of(&document),
         })
     }
 }
 
-impl Engine {
+impl Connected {
     /// The Studio that a flag names, by its place in the table.
     pub(super) fn studio(&self, name: &str) -> Result<usize, String> {
-        let studios = &self.sync.table().studios;
-        let found = studios
-            .iter()
-            .position(|one| one.alias == name || one.id == name);
-        found.ok_or_else(|| {
-            let known: Vec<&str> = studios.iter().map(|studio| studio.alias.as_str()).collect();
-            let known = known.join(", ");
-            format!("--studio: no studio is called {name:?}; studios are {known}")
-        })
+        let found = self.engine.table().studio_called(name);
+        found.map_err(|why| format!("--studio: {why}"))
     }
 }
 

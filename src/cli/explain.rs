@@ -8,7 +8,7 @@ use anstyle::Style;
 use clap::Args;
 use serde_json::json;
 
-use super::connection::{Connection, Engine, no_deadline};
+use super::connection::{Connected, Connection, no_deadline};
 use super::reconcile::Output;
 use super::words::paint;
 use crate::event::Subject;
@@ -74,22 +74,22 @@ impl Whom {
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let subject = arguments.whom.subject()?;
-    let mut engine = arguments.connection.engine().await?;
+    let mut connected = arguments.connection.connect().await?;
     let only = arguments
         .studio
         .as_deref()
-        .map(|name| engine.studio(name))
+        .map(|name| connected.studio(name))
         .transpose()?;
-    let mut explanation = engine.sync.explain(&subject, no_deadline()).await;
+    let mut explanation = connected.engine.explain(&subject, no_deadline()).await;
     if let Some(only) = only {
-        let id = &engine.sync.table().studios[only].id;
+        let id = &connected.engine.table().studios[only].id;
         explanation.studios.retain(|studio| studio.studio_id == *id);
     }
     match arguments.output {
         Output::Json => anstream::println!("{:#}", json!(explanation)),
         Output::Table => {
-            engine.learn_names(&explanation).await;
-            anstream::print!("{}", engine.tell_why(&explanation));
+            connected.learn_names(&explanation).await;
+            anstream::print!("{}", connected.tell_why(&explanation));
         }
     }
     explanation
@@ -102,7 +102,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     })
 }
 
-impl Engine {
+impl Connected {
     async fn learn_names(&mut self, explanation: &Explanation) {
         let Explanation {
             identity_type,
@@ -123,7 +123,7 @@ impl Engine {
         let all: BTreeSet<Identity> = groups.chain(whom).collect();
         self.words
             .names
-            .extend(self.sync.names(&all, no_deadline()).await);
+            .extend(self.engine.names(&all, no_deadline()).await);
     }
 
     fn tell_why(&self, explanation: &Explanation) -> String {

@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::connection::{Connection, Engine, no_deadline};
+use super::connection::{Connected, Connection, no_deadline};
 use super::words::paint;
 use crate::config::Mode;
 use crate::event::Scope;
@@ -77,12 +77,12 @@ pub(super) enum Output {
 }
 
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
-    let mut engine = arguments.connection.engine().await?;
+    let mut connected = arguments.connection.connect().await?;
     let studio = arguments.studio.as_deref();
-    let pass = engine.pass(studio, None, Mode::Plan).await?;
+    let pass = connected.pass(studio, None, Mode::Plan).await?;
     match arguments.output {
-        Output::Json => anstream::println!("{:#}", engine.json(&pass)),
-        Output::Table => anstream::print!("{}", engine.tell(&pass, arguments.detailed)),
+        Output::Json => anstream::println!("{:#}", connected.json(&pass)),
+        Output::Table => anstream::print!("{}", connected.tell(&pass, arguments.detailed)),
     }
     Ok(match (is_sound(&pass), pass.report.changes.is_empty()) {
         (false, _) => ExitCode::FAILURE,
@@ -92,11 +92,11 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
 }
 
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String> {
-    let mut engine = arguments.connection.engine().await?;
+    let mut connected = arguments.connection.connect().await?;
     let (studio, approve) = (arguments.studio.as_deref(), arguments.approve.as_deref());
-    let planned = engine.pass(studio, approve, Mode::Plan).await?;
+    let planned = connected.pass(studio, approve, Mode::Plan).await?;
     if arguments.output == Output::Table {
-        anstream::print!("{}", engine.tell(&planned, false));
+        anstream::print!("{}", connected.tell(&planned, false));
     }
     let to_do = |pass: &Pass| {
         let changes = &pass.report.changes;
@@ -111,7 +111,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
     let pass = match to_do(&planned) {
         0 => planned,
         _ => {
-            let made = engine.pass(studio, approve, Mode::Apply).await?;
+            let made = connected.pass(studio, approve, Mode::Apply).await?;
             if arguments.output == Output::Table {
                 anstream::println!("\n{}", summary(&made.report));
                 made.report
@@ -123,7 +123,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         }
     };
     if arguments.output == Output::Json {
-        anstream::println!("{:#}", engine.json(&pass));
+        anstream::println!("{:#}", connected.json(&pass));
     }
     let left = pass.report.held + pass.report.over_capacity;
     Ok(match is_sound(&pass) && left == 0 {
@@ -153,7 +153,7 @@ fn confirmed() -> Result<bool, String> {
     Ok(answer.trim() == "yes")
 }
 
-impl Engine {
+impl Connected {
     async fn pass(
         &mut self,
         studio: Option<&str>,
@@ -169,7 +169,7 @@ impl Engine {
             mode,
             deadline: no_deadline(),
         };
-        let pass = self.sync.pass(&task).await;
+        let pass = self.engine.pass(&task).await;
         let changes = pass.report.changes.iter();
         let mut named: BTreeSet<Identity> = changes
             .flat_map(|change| {
@@ -187,7 +187,7 @@ impl Engine {
                 .map(|(_, identity, _)| identity.clone()),
         );
         named.retain(|identity| !self.words.names.contains_key(identity));
-        let names = self.sync.names(&named, task.deadline).await;
+        let names = self.engine.names(&named, task.deadline).await;
         self.words.names.extend(names);
         Ok(pass)
     }
@@ -196,7 +196,7 @@ impl Engine {
     fn tell(&self, pass: &Pass, detailed: bool) -> String {
         let mut text = String::new();
         let report = &pass.report;
-        for (index, studio) in self.sync.table().studios.iter().enumerate() {
+        for (index, studio) in self.engine.table().studios.iter().enumerate() {
             let changes = report
                 .changes
                 .iter()
@@ -248,7 +248,7 @@ impl Engine {
         }
         let left = pass.left_alone.iter().map(|(studio, identity, reason)| {
             json!({
-                "studio": self.sync.table().studios[*studio].alias,
+                "studio": self.engine.table().studios[*studio].alias,
                 "identity_type": identity.kind,
                 "identity_id": identity.id,
                 "identity_name": self.words.names.get(identity),

@@ -22,7 +22,7 @@ use crate::identity::{Id, Identity};
 use crate::policy::document::Document;
 use crate::policy::read;
 use crate::policy::{Pace, Table};
-use crate::sync::Sync;
+use crate::sync::Engine;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: emr-studio-sync simulate events/*.json")]
@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             false => anstream::print!("{}", stage.tell(&file, &payload, &answer)),
         }
     }
-    let (access, problems) = stage.function.sync().access(far_away()).await;
+    let (access, problems) = stage.function.engine().access(far_away()).await;
     if arguments.json {
         let access: Vec<Value> = access.iter().map(|row| stage.access_json(row)).collect();
         let all = json!({ "events": told, "access": access, "problems": problems });
@@ -131,7 +131,7 @@ impl Stage {
             .endpoint_url(emulator.url())
             .load()
             .await;
-        let function = Function::new(Sync::new(&config, &sdk).await, None, |_| {});
+        let function = Function::new(Engine::new(&config, &sdk).await, None, |_| {});
         let mut stage = Stage {
             emulator,
             function,

@@ -70,7 +70,7 @@ impl Stage {
         let Some(scope) = report["scope"].as_str() else {
             return what.to_owned();
         };
-        let store = self.function.sync().store_id();
+        let store = self.function.engine().store_id();
         let named = match event::payload(payload) {
             Payload::Event(event) => event::read(event, store).ok(),
             _ => None,
@@ -119,7 +119,7 @@ impl Stage {
     }
 
     fn studio(&self, row: &Access) -> &str {
-        &self.function.sync().table().studios[row.studio].alias
+        &self.function.engine().table().studios[row.studio].alias
     }
 
     /// A user, or a group with those who are in it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Sync, Task};
+use super::{Engine, Task};
 use crate::config::Mode;
 use crate::event::Scope;
 use crate::identity::{Id, Identity, IdentityType};
@@ -29,7 +29,7 @@ pub struct Access {
     pub via_group: Option<Id>,
 }
 
-impl Sync {
+impl Engine {
     /// Reads every mapping of every Studio, and the rule that wants it so.
     /// Second, in words, what could not be read.
     pub async fn access(&self, deadline: Instant) -> (Vec<Access>, Vec<String>) {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::observe::Observation;
-use super::{Sync, Task};
+use super::{Engine, Task};
 use crate::config::Mode;
 use crate::event::{Scope, Subject};
 use crate::identity::{Id, Identity, IdentityType};
@@ -58,7 +58,7 @@ pub struct RuleExplanation {
     pub via_group: Option<Id>,
 }
 
-impl Sync {
+impl Engine {
     /// Explains one identity.
     pub async fn explain(&self, subject: &Subject, deadline: Instant) -> Explanation {
         let (kind, found) = match subject {

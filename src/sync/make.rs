@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 
 use super::observe::Observation;
-use super::{OCCUPANCY_MEMORY, Pass, Sync, Task, now_ms};
+use super::{Engine, OCCUPANCY_MEMORY, Pass, Task, now_ms};
 use crate::config::Mode;
 use crate::guard::{self, Occupancy, Verdict};
 use crate::identity::{Identity, IdentityType};
@@ -15,7 +15,7 @@ use crate::studio::{Made, Refusal};
 use crate::telemetry;
 
 /// What happens to the deletions of one Studio's plan.
-struct Deletions<'p> {
+struct Judged<'p> {
     plan: &'p StudioPlan,
     changes: Vec<&'p Change>,
     /// Done, for those that may go.
@@ -55,7 +55,7 @@ impl<'p> Step<'p> {
     }
 }
 
-impl Sync {
+impl Engine {
     /// Carries out the plans, and reports what became of each change. Returns the
     /// creations that met a mapping which had not been there, and are not reported.
     pub(super) async fn execute(
@@ -118,7 +118,7 @@ impl Sync {
         task: &Task<'_>,
         plan: &'p StudioPlan,
         mut occupancy: Option<Occupancy>,
-    ) -> (Deletions<'p>, Option<(usize, Refusal)>) {
+    ) -> (Judged<'p>, Option<(usize, Refusal)>) {
         let studio_id = &self.table.studios[plan.studio].id;
         let changes: Vec<&Change> = plan.of(Action::Delete).collect();
         let ask = |owned: Option<usize>| {
@@ -144,7 +144,7 @@ impl Sync {
             Verdict::Count => Outcome::Withheld,
         };
         (
-            Deletions {
+            Judged {
                 plan,
                 changes,
                 fate,
@@ -156,8 +156,8 @@ impl Sync {
 
     /// Lets held deletions go if exactly they were approved. With an approval of
     /// anything else nothing at all is deleted.
-    fn approve(&self, task: &Task<'_>, judged: &mut [Deletions<'_>], pass: &mut Pass) {
-        let id_of = |with: &dyn Fn(&Deletions<'_>) -> bool| {
+    fn approve(&self, task: &Task<'_>, judged: &mut [Judged<'_>], pass: &mut Pass) {
+        let id_of = |with: &dyn Fn(&Judged<'_>) -> bool| {
             let deletions = judged.iter().filter(|deletions| with(deletions));
             guard::plan_id(deletions.flat_map(|deletions| {
                 let studio = &self.table.studios[deletions.plan.studio];
@@ -197,7 +197,7 @@ impl Sync {
     }
 
     /// Deletions and updates first, then as many creations as there is room for.
-    async fn carry_out<'p>(&self, task: &Task<'_>, deletions: &Deletions<'p>) -> Vec<Step<'p>> {
+    async fn carry_out<'p>(&self, task: &Task<'_>, deletions: &Judged<'p>) -> Vec<Step<'p>> {
         let plan = deletions.plan;
         let go = |change: &'p Change| self.make(task, plan.studio, change);
         let creations: Vec<&'p Change> = plan.of(Action::Create).collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
-use super::{Sync, Task};
+use super::{Engine, Task};
 use crate::aws::CallError;
 use crate::directory::{Failure, Reading, Stale};
 use crate::event::Scope;
@@ -108,7 +108,7 @@ pub(crate) fn reaches(
         .collect()
 }
 
-impl Sync {
+impl Engine {
     /// Reads both sides. `fresh`: nothing remembered is used.
     pub(crate) async fn observe(
         &self,

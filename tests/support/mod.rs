@@ -17,7 +17,7 @@ use emr_studio_sync::emulator::{Call, Emulator, IdentityType, World};
 use emr_studio_sync::error::Error;
 use emr_studio_sync::handler::Function;
 use emr_studio_sync::policy::read::{self, Format};
-use emr_studio_sync::sync::Sync;
+use emr_studio_sync::sync::Engine;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -147,7 +147,7 @@ async fn function(emulator: &Emulator, table: &Value, mode: Mode) -> Function {
         .endpoint_url(emulator.url())
         .load()
         .await;
-    Function::new(Sync::new(&config, &sdk).await, None, |_| {})
+    Function::new(Engine::new(&config, &sdk).await, None, |_| {})
 }
 
 /// Every mapping of a world, as `analytics USER alice engineer`, sorted.

@@ -70,8 +70,9 @@ impl Function {
                 self.reconcile(studio.as_deref(), approve.as_deref(), mode, deadline)
                     .await
             }
-            Payload::Request(Err(why)) => Ok(self.refuse(why)),
-            Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
+            // A question about a person names one: no matter for the log.
+            Payload::Request(Err(why)) if payload["action"] == "explain" => Ok(self.refuse(why)),
+            Payload::Request(Err(why)) | Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
         }
     }
 
@@ -189,8 +190,8 @@ impl Function {
         self.refuse(why.to_owned())
     }
 
-    /// Answers who asked for something that cannot be done. They know what they
-    /// sent, which may name a person: it is not logged.
+    /// Answers who asked for something that cannot be done; they know what they
+    /// sent.
     fn refuse(&self, why: String) -> Value {
         let pass = Pass {
             report: Report {

@@ -208,6 +208,27 @@ async fn a_name_is_logged_only_if_that_is_wanted() {
 }
 
 #[tokio::test]
+async fn what_is_not_understood_is_logged_whole_but_no_question_about_a_person() {
+    let emulator = emulator(world()).await;
+    let lambda = lambda(&emulator, &table(|_| ()).to_string(), &[]).await;
+    lambda
+        .invoke(&json!({ "action": "obliterate", "all": "of it" }))
+        .await
+        .unwrap();
+    let log = lambda.log().await;
+    assert_eq!(log[0]["level"], "ERROR");
+    assert!(log[0]["payload"].as_str().unwrap().contains("of it"));
+    assert_eq!(metrics(&log)["Rejected"], 1);
+
+    let question = json!({ "action": "explain", "user_id": "zebulon@example.com" });
+    let answer = lambda.invoke(&question).await.unwrap();
+    assert_eq!(answer["problems"], json!(["user_id: that is not an id"]));
+    let log = lambda.log().await;
+    assert_eq!(metrics(&log)["Rejected"], 1);
+    assert!(!format!("{log:?}").contains("zebulon"), "{log:#?}");
+}
+
+#[tokio::test]
 async fn a_wrong_configuration_stops_the_start_with_one_error_that_names_everything() {
     let emulator = emulator(world()).await;
     let bad = table(|table| {

@@ -34,11 +34,12 @@ use observe::Observation;
 
 /// How long an event is fresh enough that the directory may lag behind it.
 const FRESH_MS: i64 = 120_000;
-/// The pauses before the directory is read again when it seems to lag.
+/// The pauses before the directory is read again when it seems to lag: about
+/// three seconds, with the reading itself.
 const PAUSES: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_millis(1000),
-    Duration::from_millis(1500),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1300),
 ];
 /// How long a Studio's count of mappings is good enough to know there is room.
 const OCCUPANCY_MEMORY: Duration = Duration::from_secs(5 * 60);

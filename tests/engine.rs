@@ -57,6 +57,11 @@ fn group_of(bench: &Bench, group: &str) -> String {
     bench.world(|world| world.group_id(group).unwrap())
 }
 
+/// The event of somebody who joined a group.
+fn joined(bench: &Bench, group: &str, user: &str) -> Value {
+    member_added(&group_of(bench, group), &id_of(bench, user))
+}
+
 /// A world in which the table owns this many mappings of analysts.
 fn many(users: usize) -> World {
     let mut world = world();
@@ -104,7 +109,7 @@ async fn a_full_pass_makes_the_mappings_those_of_the_table_and_a_second_one_writ
 async fn a_new_member_costs_two_directory_calls_and_a_get_and_a_create_in_its_studio() {
     let bench = Bench::in_agreement(world(), table(|_| ())).await;
     bench.world(|world| world.add_member("data-analysts", "dave").unwrap());
-    let event = member_added(&group_of(&bench, "data-analysts"), &id_of(&bench, "dave"));
+    let event = joined(&bench, "data-analysts", "dave");
     let report = bench.report(event).await;
     assert_eq!(
         (&report["scope"], &report["created"]),
@@ -335,7 +340,7 @@ async fn more_than_a_hundred_groups_are_asked_about_the_other_way_round() {
     }
     let bench = Bench::in_agreement(start, table(|_| ())).await;
     bench.world(|world| world.add_member("data-77", "dave").unwrap());
-    let event = member_added(&group_of(&bench, "data-77"), &id_of(&bench, "dave"));
+    let event = joined(&bench, "data-77", "dave");
     assert_eq!(bench.report(event).await["created"], 1);
     let calls = bench.calls();
     assert_eq!(counts(&calls)["ListGroupMembershipsForMember"], 1);
@@ -347,10 +352,7 @@ async fn more_than_a_hundred_groups_are_asked_about_the_other_way_round() {
 #[tokio::test]
 async fn a_directory_that_lags_behind_a_fresh_event_is_read_again() {
     let bench = Bench::in_agreement(world(), table(|_| ())).await;
-    let event = just_now(member_added(
-        &group_of(&bench, "data-analysts"),
-        &id_of(&bench, "dave"),
-    ));
+    let event = just_now(joined(&bench, "data-analysts", "dave"));
     let catches_up = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
         bench.world(|world| world.add_member("data-analysts", "dave").unwrap());
@@ -362,10 +364,7 @@ async fn a_directory_that_lags_behind_a_fresh_event_is_read_again() {
 #[tokio::test]
 async fn after_three_more_readings_what_is_read_is_acted_upon() {
     let bench = Bench::in_agreement(world(), table(|_| ())).await;
-    let event = just_now(member_added(
-        &group_of(&bench, "data-analysts"),
-        &id_of(&bench, "dave"),
-    ));
+    let event = just_now(joined(&bench, "data-analysts", "dave"));
     let report = bench.report(event).await;
     assert_eq!(
         (&report["created"], &report["failed"]),
@@ -377,7 +376,7 @@ async fn after_three_more_readings_what_is_read_is_acted_upon() {
 #[tokio::test]
 async fn an_old_event_that_reads_otherwise_is_simply_out_of_date() {
     let bench = Bench::in_agreement(world(), table(|_| ())).await;
-    let event = member_added(&group_of(&bench, "data-analysts"), &id_of(&bench, "dave"));
+    let event = joined(&bench, "data-analysts", "dave");
     bench.report(event).await;
     assert_eq!(counts(&bench.calls())["IsMemberInGroups"], 1);
 }
@@ -577,7 +576,7 @@ async fn where_disabled_users_are_removed_a_new_member_still_costs_two_directory
     let table = table(|table| table["on_disabled_user"] = json!("remove"));
     let bench = Bench::in_agreement(world(), table).await;
     bench.world(|world| world.add_member("data-analysts", "dave").unwrap());
-    let event = member_added(&group_of(&bench, "data-analysts"), &id_of(&bench, "dave"));
+    let event = joined(&bench, "data-analysts", "dave");
     assert_eq!(bench.report(event).await["created"], 1);
     let calls = bench.calls();
     let directory = calls
@@ -739,7 +738,7 @@ async fn what_a_studio_has_no_room_for_is_not_attempted() {
 
     // An event finds it as full as the pass does, in a new process too.
     let bench = bench.restarted(table, Mode::Apply).await;
-    let event = member_added(&group_of(&bench, "data-analysts"), &id_of(&bench, "dave"));
+    let event = joined(&bench, "data-analysts", "dave");
     bench.calls();
     assert_eq!(bench.report(event).await["over_capacity"], 1);
     assert!(bench.writes().is_empty());
@@ -755,7 +754,7 @@ async fn close_to_its_limit_a_studio_is_counted_again_before_anybody_is_added() 
             .map(ANALYTICS, IdentityType::User, "ops", FOREIGN)
             .unwrap();
     });
-    let event = member_added(&group_of(&bench, "data-analysts"), &id_of(&bench, "dave"));
+    let event = joined(&bench, "data-analysts", "dave");
     assert_eq!(bench.report(event).await["over_capacity"], 1);
     assert!(bench.writes().is_empty());
 }
@@ -802,10 +801,7 @@ async fn mode_plan_reports_what_would_happen_and_writes_nothing() {
             ("delete planned".to_owned(), 1)
         ])
     );
-    let event = member_added(
-        &group_of(&bench, "data-analysts"),
-        &id_of(&bench, "user-000"),
-    );
+    let event = joined(&bench, "data-analysts", "user-000");
     assert_eq!(bench.report(event).await["created"], 1);
     bench.report(json!({ "action": "reconcile" })).await;
     assert!(bench.writes().is_empty());
@@ -1180,7 +1176,7 @@ async fn a_group_that_vanishes_behind_a_remembered_id_is_looked_up_again() {
         world.add_group("data-analysts").unwrap();
         world.add_member("data-analysts", "dave").unwrap();
     });
-    let event = member_added(&group_of(&bench, "data-analysts"), &id_of(&bench, "dave"));
+    let event = joined(&bench, "data-analysts", "dave");
     assert_eq!(bench.report(event).await["created"], 1);
 }
 
@@ -1375,7 +1371,7 @@ async fn a_fresh_event_of_a_group_that_no_rule_asks_about_is_not_waited_for() {
     start.add_group("finance").unwrap();
     start.add_member("finance", "dave").unwrap();
     let bench = Bench::in_agreement(start, table(|_| ())).await;
-    let event = member_added(&group_of(&bench, "finance"), &id_of(&bench, "dave"));
+    let event = joined(&bench, "finance", "dave");
     bench.report(just_now(event)).await;
     assert_eq!(counts(&bench.calls())["IsMemberInGroups"], 1);
 }
@@ -1423,7 +1419,7 @@ async fn many_identities_at_once_are_listed_and_not_asked_for_one_by_one() {
 async fn a_message_with_odd_fields_that_nobody_uses_is_read_all_the_same() {
     let bench = Bench::in_agreement(world(), table(|_| ())).await;
     bench.world(|world| drop(world.add_member("data-analysts", "dave").unwrap()));
-    let event = member_added(&group_of(&bench, "data-analysts"), &id_of(&bench, "dave"));
+    let event = joined(&bench, "data-analysts", "dave");
     let mut batch = batch([event.to_string()]);
     batch["Records"][0]["attributes"] = json!({ "ApproximateReceiveCount": 1 });
     batch["Records"][0]["awsRegion"] = json!(7);

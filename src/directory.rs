@@ -14,6 +14,11 @@ use aws_config::SdkConfig;
 use aws_sdk_identitystore::Client;
 use aws_sdk_identitystore::config::{Builder, Region};
 use aws_sdk_identitystore::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_identitystore::operation::describe_group::DescribeGroupOutput;
+use aws_sdk_identitystore::operation::describe_user::DescribeUserOutput;
+use aws_sdk_identitystore::operation::get_group_id::GetGroupIdOutput;
+use aws_sdk_identitystore::operation::get_user_id::GetUserIdOutput;
+use aws_sdk_identitystore::operation::is_member_in_groups::IsMemberInGroupsOutput;
 use aws_sdk_identitystore::types::error::ResourceNotFoundException;
 use aws_sdk_identitystore::types::{
     AlternateIdentifier, Group, GroupMembership, MemberId, ResourceType, UniqueAttribute,
@@ -80,6 +85,22 @@ impl IdentityStore {
         &self.store_id
     }
 
+    /// Makes a call, and reads its answer before it is believed.
+    async fn ask<T, E, U>(
+        &self,
+        call: &'static str,
+        deadline: Instant,
+        send: impl AsyncFn() -> Result<T, SdkError<E, HttpResponse>>,
+        read: impl Fn(T) -> Result<U, CallError>,
+    ) -> Result<U, CallError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        // Each kind of call has a bucket of its own, as the service has it.
+        let attempt = async || read(send().await.map_err(|error| failed(call, &error))?);
+        self.pace.call(call, call, deadline, attempt).await
+    }
+
     /// GetGroupId: the group with exactly this display name.
     ///
     /// # Errors
@@ -91,15 +112,9 @@ impl IdentityStore {
             .get_group_id()
             .identity_store_id(&self.store_id)
             .alternate_identifier(unique(call, "displayName", name)?);
-        let answer = self.pace.call(call, call, deadline, async || {
-            let answer = request
-                .clone()
-                .send()
-                .await
-                .map_err(|error| failed(call, &error))?;
-            id(call, answer.group_id())
-        });
-        or_gone(answer.await, Kind::NoGroup)
+        let send = async || request.clone().send().await;
+        let read = |answer: GetGroupIdOutput| id(call, answer.group_id());
+        or_gone(self.ask(call, deadline, send, read).await, Kind::NoGroup)
     }
 
     /// GetUserId: the user with exactly this user name.
@@ -113,15 +128,9 @@ impl IdentityStore {
             .get_user_id()
             .identity_store_id(&self.store_id)
             .alternate_identifier(unique(call, "userName", name)?);
-        let answer = self.pace.call(call, call, deadline, async || {
-            let answer = request
-                .clone()
-                .send()
-                .await
-                .map_err(|error| failed(call, &error))?;
-            id(call, answer.user_id())
-        });
-        or_gone(answer.await, Kind::NoUser)
+        let send = async || request.clone().send().await;
+        let read = |answer: GetUserIdOutput| id(call, answer.user_id());
+        or_gone(self.ask(call, deadline, send, read).await, Kind::NoUser)
     }
 
     /// DescribeGroup: its display name, if it has one.
@@ -139,15 +148,9 @@ impl IdentityStore {
             .describe_group()
             .identity_store_id(&self.store_id)
             .group_id(group.as_str());
-        let answer = self.pace.call(call, call, deadline, async || {
-            let answer = request
-                .clone()
-                .send()
-                .await
-                .map_err(|error| failed(call, &error))?;
-            Ok(answer.display_name)
-        });
-        or_gone(answer.await, Kind::NoGroup)
+        let send = async || request.clone().send().await;
+        let read = |answer: DescribeGroupOutput| Ok(answer.display_name);
+        or_gone(self.ask(call, deadline, send, read).await, Kind::NoGroup)
     }
 
     /// DescribeUser: the user name, and whether the user is enabled.
@@ -162,19 +165,15 @@ impl IdentityStore {
             .describe_user()
             .identity_store_id(&self.store_id)
             .user_id(user.as_str());
-        let answer = self.pace.call(call, call, deadline, async || {
-            let answer = request
-                .clone()
-                .send()
-                .await
-                .map_err(|error| failed(call, &error))?;
+        let send = async || request.clone().send().await;
+        let read = |answer: DescribeUserOutput| {
             Ok(Described {
                 // A status that is left out, or new, disables nobody.
                 enabled: answer.user_status != Some(UserStatus::Disabled),
                 name: answer.user_name,
             })
-        });
-        or_gone(answer.await, Kind::NoUser)
+        };
+        or_gone(self.ask(call, deadline, send, read).await, Kind::NoUser)
     }
 
     /// ListGroups, all pages: display names by id.
@@ -282,12 +281,8 @@ impl IdentityStore {
             .identity_store_id(&self.store_id)
             .member_id(MemberId::UserId(user.as_str().to_owned()))
             .set_group_ids(Some(groups));
-        let answer = self.pace.call(call, call, deadline, async || {
-            let answer = request
-                .clone()
-                .send()
-                .await
-                .map_err(|error| failed(call, &error))?;
+        let send = async || request.clone().send().await;
+        let read = |answer: IsMemberInGroupsOutput| {
             let mut results: BTreeMap<Id, bool> = BTreeMap::new();
             for row in answer.results() {
                 if let Some(MemberId::UserId(about)) = row.member_id()
@@ -306,8 +301,8 @@ impl IdentityStore {
             }
             results.retain(|group, is_member| *is_member && asked.contains(group));
             Ok(results.into_keys().collect())
-        });
-        or_gone(answer.await, Kind::NoUser)
+        };
+        or_gone(self.ask(call, deadline, send, read).await, Kind::NoUser)
     }
 
     /// ListGroupMembershipsForMember, all pages: for when there are more groups

@@ -1448,3 +1448,54 @@ async fn what_is_wrong_with_an_answer_is_told_without_quoting_it() {
         assert!(!error.contains(name), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_group_that_meets_another_mapping_brings_no_deletion_with_it() {
+    let bench = Bench::in_agreement(world(), table(|_| ())).await;
+    let group = group_of(&bench, "data-engineers");
+    let key = (SCIENCE.to_owned(), IdentityType::Group, group);
+    bench.world(|world| {
+        world.mappings.remove(&key).unwrap();
+        world.rename_user("ops", "former-ops").unwrap();
+        let slow = FaultKind::Latency(Duration::from_millis(400));
+        world
+            .faults
+            .add(Fault::on("CreateStudioSessionMapping", slow));
+    });
+    let somebody = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        bench.world(|world| {
+            world
+                .map(SCIENCE, IdentityType::Group, "data-engineers", FOREIGN)
+                .unwrap();
+        });
+    };
+    let wrong = json!({ "action": "reconcile", "approve": "0000000000000000" });
+    let (report, ()) = tokio::join!(bench.report(wrong), somebody);
+    assert_eq!(
+        outcomes(&report),
+        BTreeMap::from([("delete skipped".to_owned(), 1)])
+    );
+    assert!(
+        bench
+            .mappings()
+            .contains(&"science USER former-ops engineer".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn a_group_renamed_away_from_the_name_of_a_rule_is_missed_by_no_new_process() {
+    let table = table(|table| {
+        table["on_missing_group"] = json!("revoke");
+        table["rules"] = json!([
+            { "group": "data-engineers", "studio": "science", "session_policy": "analyst", "assign": "members" },
+        ]);
+    });
+    let bench = Bench::in_agreement(world(), table.clone()).await;
+    assert_eq!(bench.mappings().len(), 2);
+    let group = group_of(&bench, "data-engineers");
+    bench.world(|world| world.rename_group("data-engineers", "renamed").unwrap());
+    let bench = bench.restarted(table, Mode::Apply).await;
+    bench.report(group_event("UpdateGroup", &group)).await;
+    assert_eq!(bench.mappings(), Vec::<String>::new());
+}

@@ -51,6 +51,11 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Requests since the last time somebody took them.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
     /// Requests and throttled requests since the last time somebody asked.
     pub fn take(&self) -> (u64, u64) {
         (
@@ -162,6 +167,7 @@ fn missing(operation: &str, body: &Value) -> Option<String> {
             "SessionMapping",
             is_text(&body["SessionMapping"]["SessionPolicyArn"]),
         ),
+        "ListStudios" => ("Studios", rows("Studios", &|row| is_text(&row["StudioId"]))),
         "DescribeStudio" => ("Studio", body["Studio"].is_object()),
         _ => ("an object", body.is_object()),
     };

@@ -7,7 +7,9 @@ mod check;
 mod connection;
 mod emulate;
 mod explain;
+mod output;
 mod place;
+mod progress;
 mod reconcile;
 mod schema;
 mod simulate;
@@ -16,12 +18,13 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 
 pub use schema::policy_table_schema;
 
 use crate::error::Problem;
 use crate::policy::read::Format;
+use crate::telemetry;
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
 #[derive(Debug, Parser)]
@@ -29,6 +32,10 @@ use crate::policy::read::Format;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Say on standard error what is being done: -v changes, -vv also each call,
+    /// -vvv also what the AWS SDK does
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,7 +58,9 @@ enum Command {
 
 /// Runs the tool with the process's arguments.
 pub async fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let Cli { command, verbose } = Cli::parse();
+    telemetry::init_terminal(verbose);
+    let done = match command {
         Command::Simulate(arguments) => simulate::run(arguments).await,
         Command::Emulate(arguments) => emulate::run(arguments).await,
         Command::Plan(arguments) => reconcile::plan(arguments).await,

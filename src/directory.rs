@@ -154,7 +154,10 @@ impl IdentityStore {
     }
 
     /// DescribeUser: the user name, and whether the user is enabled.
-    pub(crate) async fn describe_user(
+    ///
+    /// # Errors
+    /// If it is not known whether there is such a user.
+    pub async fn describe_user(
         &self,
         user: &Id,
         deadline: Instant,
@@ -211,7 +214,10 @@ impl IdentityStore {
     }
 
     /// ListGroupMemberships, all pages.
-    async fn members(
+    ///
+    /// # Errors
+    /// If any page failed, or any row is not whole.
+    pub async fn members(
         &self,
         group: &Id,
         deadline: Instant,
@@ -307,7 +313,10 @@ impl IdentityStore {
 
     /// ListGroupMembershipsForMember, all pages: for when there are more groups
     /// to ask about than one IsMemberInGroups takes.
-    async fn all_groups_of(
+    ///
+    /// # Errors
+    /// If any page failed, or any row is not whole.
+    pub async fn all_groups_of(
         &self,
         user: &Id,
         deadline: Instant,
@@ -335,9 +344,12 @@ impl IdentityStore {
 }
 
 /// What DescribeUser tells that matters.
-pub(crate) struct Described {
-    pub(crate) enabled: bool,
-    pub(crate) name: Option<String>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// Whether the user may sign in.
+    pub enabled: bool,
+    /// The user name, if there is one.
+    pub name: Option<String>,
 }
 
 fn id(call: &'static str, text: &str) -> Result<Id, CallError> {

@@ -105,8 +105,12 @@ impl Pace {
                 return Err(last.unwrap_or_else(|| CallError::no_time(call)));
             };
             // Boxed: the SDK's futures are deeper than the compiler goes.
+            let begun = Instant::now();
             let result = Box::pin(attempt()).await;
             drop(permit);
+            let failed = result.as_ref().err().map(|error| error.text.as_str());
+            let ms = begun.elapsed().as_millis();
+            tracing::debug!(call, retry, ms, failed, "call");
             match result {
                 Err(error) if error.is_transient() => last = Some(error),
                 result => return result,

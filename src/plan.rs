@@ -17,6 +17,11 @@ pub struct Mapping {
     pub session_policy: String,
     /// The name it was made under, where the service gave one.
     pub name: Option<String>,
+    /// When it was made, in seconds since 1970, where the service says.
+    pub created: Option<i64>,
+    /// When it last got another session policy, likewise. Only
+    /// GetStudioSessionMapping says so.
+    pub modified: Option<i64>,
 }
 
 /// The mappings of a Studio, or those of them that a pass looks at.

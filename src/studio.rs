@@ -10,8 +10,9 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_emr::Client;
 use aws_sdk_emr::config::Region;
 use aws_sdk_emr::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_emr::types::{AuthMode, IdentityType as EmrIdentityType, SessionMappingSummary};
+use aws_sdk_emr::types::{IdentityType as EmrIdentityType, SessionMappingSummary, StudioSummary};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::DateTime;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -28,6 +29,18 @@ pub struct Studio {
     client: Client,
     pace: Arc<Pace>,
     checked: Mutex<Option<Usable>>,
+}
+
+/// What DescribeStudio and ListStudios say of a Studio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// `es-…`
+    pub id: String,
+    /// What its owner called it.
+    pub name: Option<String>,
+    /// How people sign in to it: `SSO` or `IAM`. Only with `SSO` it can have
+    /// mappings.
+    pub auth_mode: Option<String>,
 }
 
 /// Whether a Studio can have mappings.
@@ -110,13 +123,10 @@ impl Studio {
         if let Some(known) = checked().clone() {
             return Ok(known);
         }
-        let call = "DescribeStudio";
-        let request = self.client.describe_studio().studio_id(&self.id);
-        let answer = self.call(call, deadline, async || request.clone().send().await);
-        let usable = match answer.await {
-            Ok(answer) => match answer.studio().and_then(|studio| studio.auth_mode()) {
-                Some(AuthMode::Sso) => Usable::Yes,
-                Some(other) => Usable::No(other.as_str().to_owned()),
+        let usable = match self.describe(deadline).await {
+            Ok(described) => match described.auth_mode.as_deref() {
+                Some(SSO) => Usable::Yes,
+                Some(other) => Usable::No(other.to_owned()),
                 None => Usable::NotTold("its answer has no AuthMode".to_owned()),
             },
             Err(refusal) => match refusal {
@@ -128,6 +138,24 @@ impl Studio {
         };
         *checked() = Some(usable.clone());
         Ok(usable)
+    }
+
+    /// DescribeStudio.
+    ///
+    /// # Errors
+    /// If it failed.
+    pub async fn describe(&self, deadline: Instant) -> Result<Described, Refusal> {
+        let call = "DescribeStudio";
+        let request = self.client.describe_studio().studio_id(&self.id);
+        let answer = self.call(call, deadline, async || request.clone().send().await);
+        let answer = answer.await?;
+        let studio = answer.studio();
+        let auth_mode = studio.and_then(|studio| studio.auth_mode());
+        Ok(Described {
+            id: self.id.clone(),
+            name: studio.and_then(|studio| studio.name()).map(str::to_owned),
+            auth_mode: auth_mode.map(|mode| mode.as_str().to_owned()),
+        })
     }
 
     /// ListStudioSessionMappings, all pages.
@@ -175,6 +203,8 @@ impl Studio {
                 .ok_or_else(|| malformed("a row has no session policy"))?
                 .to_owned(),
             name: row.identity_name().map(str::to_owned),
+            created: row.creation_time().map(DateTime::secs),
+            modified: None,
         };
         Ok((Identity { kind, id }, mapping))
     }
@@ -213,6 +243,8 @@ impl Studio {
             Ok(Mapping {
                 session_policy: policy.to_owned(),
                 name: mapping.identity_name().map(str::to_owned),
+                created: mapping.creation_time().map(DateTime::secs),
+                modified: mapping.last_modified_time().map(DateTime::secs),
             })
         });
         match answer.await.map_err(refusal) {
@@ -311,6 +343,41 @@ impl Studio {
             .map_err(refusal)
     }
 }
+
+/// ListStudios, all pages: every Studio of the account in this Region.
+///
+/// # Errors
+/// If any page failed, or any row has no id.
+pub async fn all(
+    config: &SdkConfig,
+    pace: Pace,
+    deadline: Instant,
+) -> Result<Vec<Described>, Refusal> {
+    let call = "ListStudios";
+    let settings = aws_sdk_emr::config::Builder::from(config);
+    let settings = settings.interceptor(Witness(Arc::default()));
+    let request = Client::from_conf(settings.build()).list_studios();
+    let rows = pace.pages(call, BUCKET, deadline, async |marker| {
+        let page = request.clone().set_marker(marker).send().await;
+        let page = page.map_err(|error| CallError::of(call, &error))?;
+        let row = |row: &StudioSummary| {
+            let id = row.studio_id().filter(|id| !id.is_empty());
+            Ok(Described {
+                id: id
+                    .ok_or_else(|| CallError::malformed(call, "a row has no id"))?
+                    .to_owned(),
+                name: row.name().map(str::to_owned),
+                auth_mode: row.auth_mode().map(|mode| mode.as_str().to_owned()),
+            })
+        };
+        let rows = page.studios().iter().map(row);
+        Ok((rows.collect::<Result<Vec<_>, CallError>>()?, page.marker))
+    });
+    rows.await.map_err(refusal)
+}
+
+/// The AuthMode of Studios that have mappings.
+pub const SSO: &str = "SSO";
 
 /// All of EMR's calls share a bucket, as they do in the account.
 const BUCKET: &str = "emr";

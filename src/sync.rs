@@ -130,6 +130,21 @@ impl Engine {
         &self.table
     }
 
+    /// The identity store it reads.
+    pub fn store(&self) -> &IdentityStore {
+        &self.store
+    }
+
+    /// A Studio, by its place in the table.
+    pub fn studio(&self, index: usize) -> &Studio {
+        &self.studios[index]
+    }
+
+    /// Requests sent until now, since the tally was last taken.
+    pub fn requests(&self) -> u64 {
+        self.tally.requests()
+    }
+
     /// Requests sent, and how many were throttled, since last asked.
     pub fn take_tally(&self) -> (u64, u64) {
         self.tally.take()

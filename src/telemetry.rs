@@ -50,6 +50,31 @@ pub fn init(level: Option<&str>) {
         .try_init();
 }
 
+/// Sends log lines to standard error as text, for somebody at a terminal: none
+/// at all at 0, and more from step to step.
+#[cfg(feature = "cli")]
+pub fn init_terminal(verbosity: u8) {
+    let (ours, others) = match verbosity {
+        0 => return,
+        1 => (LevelFilter::INFO, LevelFilter::WARN),
+        2 => (LevelFilter::DEBUG, LevelFilter::WARN),
+        _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
+    };
+    let filter = Targets::new()
+        .with_default(others)
+        .with_target(env!("CARGO_CRATE_NAME"), ours);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_target(false)
+        .with_timer(ChronoUtc::new("%H:%M:%S%.3f".to_owned()))
+        .with_writer(std::io::stderr);
+    // Only a second subscriber in one process is refused, and then one is there.
+    let _ = tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
+        .try_init();
+}
+
 /// One change, one record: who, where, what, by which rule, and because of
 /// which events.
 pub(crate) fn change<'e>(

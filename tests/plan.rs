@@ -60,6 +60,8 @@ fn directory() -> Directory {
 
 fn mapping(session_policy: &str) -> Mapping {
     Mapping {
+        created: None,
+        modified: None,
         session_policy: session_policy.to_owned(),
         name: None,
     }

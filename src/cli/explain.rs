@@ -9,11 +9,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::connection::{Connected, Connection, no_deadline};
-use super::reconcile::Output;
+use super::output::{Output, csv};
+use super::progress::watched;
 use super::words::paint;
 use crate::event::Subject;
 use crate::identity::{Id, Identity, IdentityType};
-use crate::sync::{Explanation, RuleExplanation};
+use crate::sync::{Explanation, RuleExplanation, StudioExplanation};
 
 #[derive(Debug, Args)]
 #[command(
@@ -36,7 +37,7 @@ pub(super) struct Arguments {
 /// One user or one group.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Whom {
+pub(super) struct Whom {
     /// A user, by user name
     #[arg(long)]
     user: Option<String>,
@@ -52,7 +53,7 @@ struct Whom {
 }
 
 impl Whom {
-    fn subject(&self) -> Result<Subject, String> {
+    pub(super) fn subject(&self) -> Result<Subject, String> {
         let id = |flag: &str, text: &str| {
             Id::parse(text).ok_or_else(|| format!("{flag}: {text:?} is not an id"))
         };
@@ -80,13 +81,15 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         .as_deref()
         .map(|name| connected.studio(name))
         .transpose()?;
-    let mut explanation = connected.engine.explain(&subject, no_deadline()).await;
+    let explaining = connected.engine.explain(&subject, no_deadline());
+    let mut explanation = watched(&connected.engine, "reading", explaining).await;
     if let Some(only) = only {
         let id = &connected.engine.table().studios[only].id;
         explanation.studios.retain(|studio| studio.studio_id == *id);
     }
     match arguments.output {
         Output::Json => anstream::println!("{:#}", json!(explanation)),
+        Output::Csv => anstream::print!("{}", as_csv(&explanation)?),
         Output::Table => {
             connected.learn_names(&explanation).await;
             anstream::print!("{}", connected.tell_why(&explanation));
@@ -100,6 +103,42 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+/// A line for each Studio.
+fn as_csv(explanation: &Explanation) -> Result<String, String> {
+    let columns = [
+        "studio",
+        "studio_id",
+        "identity_type",
+        "identity_id",
+        "session_policy",
+        "owned",
+        "wanted_policy",
+        "rule",
+        "via_group",
+        "losing_rules",
+        "verdict",
+    ];
+    let row = |studio: &StudioExplanation| {
+        let wanted = studio.wanted.as_ref();
+        let losing = studio.losing_rules.iter().map(|rule| rule.rule.to_string());
+        (
+            studio.studio.clone(),
+            studio.studio_id.clone(),
+            explanation.identity_type,
+            explanation.identity_id.clone(),
+            studio.session_policy.clone(),
+            studio.owned,
+            wanted.map(|rule| rule.session_policy.clone()),
+            wanted.map(|rule| rule.rule),
+            wanted.and_then(|rule| rule.via_group.clone()),
+            losing.collect::<Vec<_>>().join(" "),
+            studio.verdict.clone(),
+        )
+    };
+    let rows: Vec<_> = explanation.studios.iter().map(row).collect();
+    csv(&columns, &rows)
 }
 
 impl Connected {

@@ -7,16 +7,18 @@ use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::connection::{Connected, Connection, no_deadline};
+use super::output::{Output, csv};
+use super::progress::watched;
 use super::words::paint;
 use crate::config::Mode;
 use crate::event::Scope;
 use crate::identity::Identity;
 use crate::plan::LeftAlone;
-use crate::report::{Outcome, Report};
+use crate::report::{ChangeReport, Outcome, Report};
 use crate::sync::{Pass, Task};
 
 /// The version of the JSON that `plan` and `apply` print. Fields may be added
@@ -67,21 +69,13 @@ pub(super) struct ApplyArguments {
     output: Output,
 }
 
-/// How results are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-}
-
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
     let studio = arguments.studio.as_deref();
     let pass = connected.pass(studio, None, Mode::Plan).await?;
     match arguments.output {
         Output::Json => anstream::println!("{:#}", connected.json(&pass)),
+        Output::Csv => connected.print_csv(&pass)?,
         Output::Table => anstream::print!("{}", connected.tell(&pass, arguments.detailed)),
     }
     Ok(match (is_sound(&pass), pass.report.changes.is_empty()) {
@@ -122,8 +116,10 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
             made
         }
     };
-    if arguments.output == Output::Json {
-        anstream::println!("{:#}", connected.json(&pass));
+    match arguments.output {
+        Output::Json => anstream::println!("{:#}", connected.json(&pass)),
+        Output::Csv => connected.print_csv(&pass)?,
+        Output::Table => {}
     }
     let left = pass.report.held + pass.report.over_capacity;
     Ok(match is_sound(&pass) && left == 0 {
@@ -169,15 +165,18 @@ impl Connected {
             mode,
             deadline: no_deadline(),
         };
-        let pass = self.engine.pass(&task).await;
+        let doing = match mode {
+            Mode::Plan => "reading",
+            Mode::Apply => "applying",
+        };
+        let pass = watched(&self.engine, doing, self.engine.pass(&task)).await;
         let changes = pass.report.changes.iter();
         let mut named: BTreeSet<Identity> = changes
             .flat_map(|change| {
-                let whose = Identity {
-                    kind: change.identity_type,
-                    id: change.identity_id.clone(),
-                };
-                [Some(whose), change.via_group.clone().map(Identity::group)]
+                [
+                    Some(identity_of(change)),
+                    change.via_group.clone().map(Identity::group),
+                ]
             })
             .flatten()
             .collect();
@@ -187,7 +186,8 @@ impl Connected {
                 .map(|(_, identity, _)| identity.clone()),
         );
         named.retain(|identity| !self.words.names.contains_key(identity));
-        let names = self.engine.names(&named, task.deadline).await;
+        let names = self.engine.names(&named, task.deadline);
+        let names = watched(&self.engine, "looking up names", names).await;
         self.words.names.extend(names);
         Ok(pass)
     }
@@ -235,16 +235,27 @@ impl Connected {
         text
     }
 
+    /// The changes, a line each; what is no change goes to standard error.
+    fn print_csv(&self, pass: &Pass) -> Result<(), String> {
+        let changes = pass.report.changes.iter();
+        let rows: Vec<_> = changes
+            .map(|change| (change, self.words.names.get(&identity_of(change))))
+            .collect();
+        anstream::print!("{}", csv(&COLUMNS, &rows)?);
+        pass.report
+            .problems
+            .iter()
+            .for_each(|problem| anstream::eprintln!("! {problem}"));
+        Ok(())
+    }
+
     /// The plan as programs read it: the report, and names beside the ids.
     fn json(&self, pass: &Pass) -> Value {
         let mut all = json!(pass.report);
         all["version"] = json!(JSON_VERSION);
         for (row, change) in pass.report.changes.iter().enumerate() {
-            let identity = Identity {
-                kind: change.identity_type,
-                id: change.identity_id.clone(),
-            };
-            all["changes"][row]["identity_name"] = json!(self.words.names.get(&identity));
+            let name = self.words.names.get(&identity_of(change));
+            all["changes"][row]["identity_name"] = json!(name);
         }
         let left = pass.left_alone.iter().map(|(studio, identity, reason)| {
             json!({
@@ -257,6 +268,28 @@ impl Connected {
         });
         all["left_alone"] = left.collect();
         all
+    }
+}
+
+/// The columns of the CSV: a change's fields, and whose mapping it is.
+const COLUMNS: [&str; 11] = [
+    "action",
+    "outcome",
+    "studio",
+    "studio_id",
+    "identity_type",
+    "identity_id",
+    "session_policy",
+    "previous_policy",
+    "rule",
+    "via_group",
+    "identity_name",
+];
+
+fn identity_of(change: &ChangeReport) -> Identity {
+    Identity {
+        kind: change.identity_type,
+        id: change.identity_id.clone(),
     }
 }
 

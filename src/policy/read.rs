@@ -49,6 +49,19 @@ pub fn table_and_document(text: &str, format: Format) -> Result<(Table, Document
     }
 }
 
+/// Resolves a table that nobody wrote: one that was put together.
+///
+/// # Errors
+/// As [`table`].
+pub fn resolved(document: &Document) -> Result<Table, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let table = resolve(document, &mut problems);
+    match problems.is_empty() {
+        true => Ok(table),
+        false => Err(problems),
+    }
+}
+
 fn value(text: &str, format: Format) -> Result<Value, Problem> {
     let syntax = |name: &str, error: String| Problem::new("", format!("not {name}: {error}"));
     match format {

@@ -4,9 +4,11 @@
 //! done, 1 failed, and `plan` 2 when there are changes.
 
 mod check;
+mod confirm;
 mod connection;
 mod emulate;
 mod explain;
+mod mapping;
 mod output;
 mod place;
 mod progress;
@@ -23,7 +25,9 @@ use clap::{ArgAction, Parser, Subcommand};
 pub use schema::policy_table_schema;
 
 use crate::error::Problem;
-use crate::policy::read::Format;
+use crate::policy::Table;
+use crate::policy::document::Document;
+use crate::policy::read::{self, Format};
 use crate::telemetry;
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
@@ -50,6 +54,9 @@ enum Command {
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
     Explain(explain::Arguments),
+    /// Create, update, get, delete or list session mappings by hand
+    #[command(subcommand)]
+    Mapping(mapping::Call),
     /// Say whether a policy table is right, and where it is not
     Check(check::Arguments),
     /// Print the JSON Schema of the policy table
@@ -66,7 +73,8 @@ pub async fn main() -> ExitCode {
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
-        Command::Check(arguments) => check::run(arguments),
+        Command::Mapping(call) => mapping::run(call).await,
+        Command::Check(arguments) => check::run(arguments).await,
         Command::Schema => {
             anstream::print!("{}", policy_table_schema());
             Ok(ExitCode::SUCCESS)
@@ -84,6 +92,12 @@ fn format_of(path: &std::path::Path) -> Format {
         Some("toml") => Format::Toml,
         _ => Format::Json,
     }
+}
+
+/// Reads a table, checked and as it was written.
+fn load_table(path: &std::path::Path) -> Result<(Table, Document), String> {
+    read::table_and_document(&read(path)?, format_of(path))
+        .map_err(|problems| all_of(path, &problems))
 }
 
 /// What is wrong with a table, in one message.

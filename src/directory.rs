@@ -180,7 +180,10 @@ impl IdentityStore {
     }
 
     /// ListGroups, all pages: display names by id.
-    async fn all_groups(&self, deadline: Instant) -> Result<BTreeMap<Id, String>, CallError> {
+    ///
+    /// # Errors
+    /// If any page failed, or any row has no id.
+    pub async fn all_groups(&self, deadline: Instant) -> Result<BTreeMap<Id, String>, CallError> {
         let call = "ListGroups";
         let request = self
             .client

@@ -5,6 +5,7 @@ mod access;
 mod explain;
 mod make;
 mod observe;
+mod review;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 pub use access::Access;
 pub use explain::{Explanation, RuleExplanation, StudioExplanation};
+pub use review::Review;
 
 use crate::aws::{Kind, Tally};
 use crate::config::{Config, Mode};

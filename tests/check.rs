@@ -2,7 +2,13 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
+mod support;
+
 use std::process::Command;
+
+use emr_studio_sync::emulator::{AuthMode, Fault, FaultKind, IdentityType, World};
+use support::desk::{Desk, Said};
+use support::{ANALYTICS, FOREIGN, SCIENCE, world};
 
 const GOOD: &str = r#"
 [studios]
@@ -129,4 +135,177 @@ fn the_table_of_the_story_has_not_even_a_warning() {
     let (passed, said) = check("policy.toml", &text.unwrap());
     assert!(passed);
     assert!(!said.contains("warning"), "{said}");
+}
+
+/// A table with something in it that only AWS can tell is wrong.
+const LIVE: &str = r#"
+[studios]
+analytics = { id = "es-ABCDEFGHIJKLMNOPQRSTUVWXY", limits = { users = 3 } }
+science = { id = "es-0123456789ABCDEFGHIJKLMNO" }
+
+[session_policies]
+engineer = "arn:aws:iam::111122223333:policy/studio-engineer"
+
+[[rules]]
+group = "data-*"
+studio = "analytics"
+session_policy = "engineer"
+assign = "members"
+
+[[rules]]
+user = "ops"
+studio = "science"
+session_policy = "engineer"
+
+[[protect]]
+user = "break-glass"
+"#;
+
+/// The order of parallel calls is nobody's promise.
+fn without_request_id(text: &str) -> String {
+    let (before, rest) = text.split_once("-8000-00000000000").unwrap();
+    format!("{before}-8000-00000000000N{}", &rest[1..])
+}
+
+async fn check_live(world: World, table: &str) -> (Desk, Said) {
+    let desk = Desk::new(world).await;
+    desk.write("policy.toml", table);
+    let said = desk.run(&["check", "--live", "policy.toml"]).await;
+    (desk, said)
+}
+
+#[tokio::test]
+async fn a_table_that_is_all_there_is_said_to_be() {
+    let table = LIVE.replace("break-glass", "dave");
+    let (desk, said) = check_live(world(), &table).await;
+    assert_eq!(
+        (said.code, said.out.as_str(), said.err.as_str()),
+        (
+            0,
+            "policy.toml is a usable policy table: 2 Studios, 2 rules, all of them there",
+            ""
+        )
+    );
+    assert!(
+        !desk
+            .emulator
+            .world()
+            .calls
+            .iter()
+            .any(|call| call.is_write())
+    );
+}
+
+#[tokio::test]
+async fn who_is_not_in_the_directory_is_pointed_at() {
+    let table = LIVE
+        .replace("\"data-*\"", "\"data-enginers\"")
+        .replace("\"ops\"", "\"oops\"");
+    let (_, said) = check_live(world(), &table).await;
+    assert_eq!(said.code, 1);
+    insta::assert_snapshot!(said.err, @r#"
+    warning: protect[0].user: no user of this name in d-1234567890
+      --> policy.toml:21:1
+       |
+    21 | user = "break-glass"
+       | ^^^^^^^^^^^^^^^^^^^^
+
+    error: rules[0].group: no group of this name in d-1234567890; did you mean "data-engineers"?
+      --> policy.toml:10:1
+       |
+    10 | group = "data-enginers"
+       | ^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: rules[1].user: no user of this name in d-1234567890
+      --> policy.toml:16:1
+       |
+    16 | user = "oops"
+       | ^^^^^^^^^^^^^
+
+    error: policy.toml is not what AWS has: 2 problems
+    "#);
+}
+
+#[tokio::test]
+async fn a_studio_that_is_not_there_or_not_for_sso_is_pointed_at() {
+    let mut start = world();
+    start.studios.get_mut(ANALYTICS).unwrap().auth_mode = AuthMode::Iam;
+    start.studios.remove(SCIENCE);
+    let (_, said) = check_live(start, LIVE).await;
+    assert_eq!(said.code, 1);
+    insta::assert_snapshot!(without_request_id(&said.err), @r#"
+    warning: protect[0].user: no user of this name in d-1234567890
+      --> policy.toml:21:1
+       |
+    21 | user = "break-glass"
+       | ^^^^^^^^^^^^^^^^^^^^
+
+    error: studios.analytics: signs people in with IAM, but session mappings need AuthMode SSO; take it out of the table
+     --> policy.toml:3:1
+      |
+    3 | analytics = { id = "es-ABCDEFGHIJKLMNOPQRSTUVWXY", limits = { users = 3 } }
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: studios.science: DescribeStudio failed: InvalidRequestException: Studio does not exist (Service: AWSEditors; Status Code: 400; Error Code: InvalidRequestException; Request ID: 00000000-0000-4000-8000-00000000000N; Proxy: null); check the Studio's id, region and role_arn in the table
+     --> policy.toml:4:1
+      |
+    4 | science = { id = "es-0123456789ABCDEFGHIJKLMNO" }
+      | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: policy.toml is not what AWS has: 2 problems
+    "#);
+}
+
+#[tokio::test]
+async fn more_people_than_the_studio_holds_are_counted_with_those_of_somebody_else() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", FOREIGN)
+        .unwrap();
+    let (_, said) = check_live(start, LIVE).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains(
+            "error: studios.analytics: the rules map 3 users to it, beside 1 that are somebody \
+             else's, and it takes 3: 1 would have no access; map a group as such"
+        ),
+        "{}",
+        said.err
+    );
+    let roomy = LIVE.replace("users = 3", "users = 4");
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", FOREIGN)
+        .unwrap();
+    let (_, said) = check_live(start, &roomy).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+#[tokio::test]
+async fn what_could_not_be_asked_is_not_taken_for_all_right() {
+    let desk = Desk::new(world()).await;
+    desk.write("policy.toml", LIVE);
+    let denied = |call| Fault::on(call, FaultKind::AccessDenied);
+    for call in [
+        "ListGroups",
+        "GetUserId",
+        "ListGroupMemberships",
+        "ListStudioSessionMappings",
+    ] {
+        desk.emulator.world().faults.rules = vec![denied(call)];
+        let said = desk.run(&["check", "--live", "policy.toml"]).await;
+        assert_eq!(said.code, 1, "{call}: {}", said.err);
+        let error = format!("{call} failed: AccessDeniedException");
+        assert!(said.err.contains(&error), "{call}: {}", said.err);
+    }
+    // Without DescribeStudio the function does its work, and so does this.
+    desk.emulator.world().faults.rules = vec![denied("DescribeStudio")];
+    let said = desk.run(&["check", "--live", "policy.toml"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err
+            .contains("warning: studios.science: whether people sign in to it with SSO"),
+        "{}",
+        said.err
+    );
 }

@@ -4,68 +4,10 @@
 
 mod support;
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Command, Stdio};
-
-use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, IdentityType, World};
+use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType};
 use serde_json::{Value, json};
-use support::{ANALYST, ANALYTICS, FOREIGN, STORE, mappings, table, world};
-
-struct Desk {
-    emulator: Emulator,
-    folder: tempfile::TempDir,
-}
-
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Desk {
-    async fn new(world: World) -> Desk {
-        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let emulator = Emulator::start(world, any_port).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("policy.json"), table(|_| ()).to_string()).unwrap();
-        Desk { emulator, folder }
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Said {
-        let url = self.emulator.url();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_emr-studio-sync"));
-        command
-            .args(arguments)
-            .args(["--table", "policy.json", "--identity-store-id", STORE])
-            .args(["--region", "us-east-1"])
-            .env("AWS_ENDPOINT_URL_EMR", &url)
-            .env("AWS_ENDPOINT_URL_IDENTITYSTORE", &url)
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null());
-        // The embedded AWS answers from this thread meanwhile.
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-            .await
-            .unwrap();
-        let text = |bytes: Vec<u8>| {
-            let text = String::from_utf8(bytes).unwrap();
-            text.lines()
-                .map(str::trim_end)
-                .collect::<Vec<_>>()
-                .join("\n")
-        };
-        Said {
-            code: output.status.code().unwrap(),
-            out: text(output.stdout),
-            err: text(output.stderr),
-        }
-    }
-
-    fn mappings(&self) -> Vec<String> {
-        mappings(&self.emulator.world())
-    }
-}
+use support::desk::Desk;
+use support::{ANALYST, ANALYTICS, FOREIGN, world};
 
 #[tokio::test]
 async fn a_plan_names_people_and_reasons_and_says_by_its_exit_code_that_there_is_one() {

@@ -7,18 +7,29 @@ use std::process::ExitCode;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use clap::Args;
 
+use super::connection::{Account, no_deadline};
 use super::place;
+use super::progress::watched;
 use crate::error::Problem;
 use crate::policy::read::{self, Format};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: emr-studio-sync check events/policy.toml")]
+#[command(
+    after_help = "Examples:\n  emr-studio-sync check events/policy.toml\n  \
+    emr-studio-sync check --live policy.toml --identity-store-id d-1234567890"
+)]
 pub(super) struct Arguments {
     /// The policy table, JSON or TOML
+    #[arg(env = "POLICY_TABLE")]
     table: PathBuf,
+    /// Ask AWS too: do the groups, users and Studios exist, and is there room?
+    #[arg(long)]
+    live: bool,
+    #[command(flatten)]
+    account: Account,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<ExitCode, String> {
+pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let path = arguments.table;
     let text = super::read(&path)?;
     let file = path.display().to_string();
@@ -27,33 +38,48 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, String> {
         let text = drawn(level, problem, &file, &text, format);
         anstream::eprintln!("{text}\n");
     };
-    match read::table(&text, format) {
-        Ok(table) => {
-            let warnings = table.warnings();
-            warnings
-                .iter()
-                .for_each(|warning| show(Level::WARNING, warning));
-            anstream::println!(
-                "{file} is a usable policy table: {}, {}{}",
-                counted(table.studios.len(), "Studio"),
-                counted(table.rules.len(), "rule"),
-                match warnings.len() {
-                    0 => String::new(),
-                    warnings => format!(", {}", counted(warnings, "warning")),
-                }
-            );
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(problems) => {
-            problems
-                .iter()
-                .for_each(|problem| show(Level::ERROR, problem));
-            Err(format!(
-                "{file} is not a usable policy table: {}",
-                counted(problems.len(), "problem")
-            ))
-        }
+    let refused = |problems: &[Problem], why: &str| {
+        problems
+            .iter()
+            .for_each(|problem| show(Level::ERROR, problem));
+        format!("{file} {why}: {}", counted(problems.len(), "problem"))
+    };
+    let table = read::table(&text, format)
+        .map_err(|problems| refused(&problems, "is not a usable policy table"))?;
+    let mut warnings = table.warnings();
+    let counts = format!(
+        "{}, {}",
+        counted(table.studios.len(), "Studio"),
+        counted(table.rules.len(), "rule")
+    );
+    let mut problems = Vec::new();
+    if arguments.live {
+        let engine = arguments
+            .account
+            .engine(arguments.account.store_id()?, table)
+            .await?;
+        let review = watched(&engine, "asking AWS", engine.review(no_deadline())).await;
+        warnings.extend(review.warnings);
+        problems = review.problems;
     }
+    warnings
+        .iter()
+        .for_each(|warning| show(Level::WARNING, warning));
+    if !problems.is_empty() {
+        return Err(refused(&problems, "is not what AWS has"));
+    }
+    anstream::println!(
+        "{file} is a usable policy table: {counts}{}{}",
+        match arguments.live {
+            true => ", all of them there",
+            false => "",
+        },
+        match warnings.len() {
+            0 => String::new(),
+            warnings => format!(", {}", counted(warnings, "warning")),
+        }
+    );
+    Ok(ExitCode::SUCCESS)
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -73,7 +99,7 @@ fn drawn(
 ) -> String {
     let title = level.primary_title(problem.to_string());
     let range = match problem.place.as_str() {
-        "" => Some(at_line_and_column(text, &problem.message)),
+        "" => at_line_and_column(text, &problem.message),
         place => place::range(text, format, place),
     };
     let group = match range {
@@ -95,14 +121,12 @@ fn first_line(text: &str, range: Range<usize>) -> Range<usize> {
 }
 
 /// Syntax errors carry their place in their words.
-fn at_line_and_column(text: &str, message: &str) -> Range<usize> {
+fn at_line_and_column(text: &str, message: &str) -> Option<Range<usize>> {
     let numbers = message.rsplit_once(" at line ").and_then(|(_, numbers)| {
         let (line, column) = numbers.split_once(" column ")?;
         Some((line.parse::<usize>().ok()?, column.parse::<usize>().ok()?))
     });
-    let Some((line, column)) = numbers else {
-        return 0..0;
-    };
+    let (line, column) = numbers?;
     let before: usize = text
         .split_inclusive('\n')
         .take(line.saturating_sub(1))
@@ -113,5 +137,5 @@ fn at_line_and_column(text: &str, message: &str) -> Range<usize> {
         .char_indices()
         .nth(column.saturating_sub(1))
         .map_or(rest.len(), |(at, _)| at);
-    before + start..before + start
+    Some(before + start..before + start)
 }

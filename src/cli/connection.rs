@@ -1,19 +1,22 @@
 //! Where the tool's commands find AWS and the table: the flags they share.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
 use clap::Args;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::words::Words;
 use crate::aws;
 use crate::config::{Config, Mode};
 use crate::event;
+use crate::pace;
 use crate::policy::Table;
-use crate::policy::document::Document;
-use crate::policy::read;
+use crate::policy::document::{Document, Pace};
+use crate::studio::{self, Described};
 use crate::sync::Engine;
 
 /// AWS as the AWS CLI finds it (profiles, SSO, roles, `AWS_ENDPOINT_URL_*`), and
@@ -68,6 +71,19 @@ impl Account {
         }
     }
 
+    /// Every Studio of the account in this Region.
+    pub(super) async fn studios(&self) -> Result<Vec<Described>, String> {
+        let Pace {
+            emr_burst,
+            emr_per_second,
+            ..
+        } = Pace::default();
+        let flight = Arc::new(Semaphore::new(1));
+        let pace = pace::Pace::new(f64::from(emr_burst), emr_per_second, flight);
+        let all = studio::all(&self.sdk().await?, pace, no_deadline()).await;
+        all.map_err(|why| why.to_string())
+    }
+
     /// The identity store, without the ARN it may have been given as.
     pub(super) fn store_id(&self) -> Result<String, String> {
         let Some(given) = &self.identity_store_id else {
@@ -114,9 +130,7 @@ impl Account {
 impl Connection {
     /// Connects. No call is made yet.
     pub(super) async fn connect(&self) -> Result<Connected, String> {
-        let text = super::read(&self.table)?;
-        let (table, document) = read::table_and_document(&text, super::format_of(&self.table))
-            .map_err(|problems| super::all_of(&self.table, &problems))?;
+        let (table, document) = super::load_table(&self.table)?;
         self.account.connect(table, &document).await
     }
 }

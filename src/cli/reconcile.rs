@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::confirm::confirmed;
 use super::connection::{Connected, Connection, no_deadline};
 use super::output::{Output, csv};
 use super::progress::watched;
@@ -99,7 +99,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
             .filter(|change| change.outcome == Outcome::Planned)
             .count()
     };
-    if to_do(&planned) > 0 && !arguments.yes && !confirmed()? {
+    if to_do(&planned) > 0 && !arguments.yes && !confirmed("\nMake these changes?")? {
         return Err("nothing was changed".to_owned());
     }
     let pass = match to_do(&planned) {
@@ -131,22 +131,6 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
 /// Whether everything that was tried went well.
 fn is_sound(pass: &Pass) -> bool {
     pass.setbacks.is_empty() && pass.report.failed == 0 && pass.report.remaining == 0
-}
-
-/// Asks, where there is somebody to ask.
-fn confirmed() -> Result<bool, String> {
-    if !std::io::stdin().is_terminal() {
-        return Err("there is no terminal to ask on; give --yes to go on without".to_owned());
-    }
-    anstream::eprint!("\nMake these changes? Only \"yes\" will do: ");
-    std::io::stderr()
-        .flush()
-        .map_err(|error| error.to_string())?;
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .map_err(|error| error.to_string())?;
-    Ok(answer.trim() == "yes")
 }
 
 impl Connected {

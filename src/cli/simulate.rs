@@ -19,9 +19,7 @@ use crate::emulator::{Emulator, Seed, World};
 use crate::error::Error;
 use crate::handler::Function;
 use crate::identity::{Id, Identity};
-use crate::policy::document::Document;
-use crate::policy::read;
-use crate::policy::{Pace, Table};
+use crate::policy::Pace;
 use crate::sync::Engine;
 
 #[derive(Debug, Args)]
@@ -101,7 +99,7 @@ impl Stage {
     async fn set(table: &Path, directory: &Path) -> Result<Stage, String> {
         let Seed { world, story } = World::from_toml(&super::read(directory)?)
             .map_err(|problem| format!("{}: {problem}", directory.display()))?;
-        let (mut table, document) = load_table(table)?;
+        let (mut table, document) = super::load_table(table)?;
         // Nobody else calls the embedded AWS, and it is never tired.
         table.pace = Pace {
             emr_per_second: 1e4,
@@ -173,9 +171,4 @@ impl Stage {
             });
         }
     }
-}
-
-fn load_table(path: &Path) -> Result<(Table, Document), String> {
-    read::table_and_document(&super::read(path)?, super::format_of(path))
-        .map_err(|problems| super::all_of(path, &problems))
 }

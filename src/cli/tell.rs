@@ -4,11 +4,10 @@
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{ContentArrangement, Table as Grid, presets};
 use serde_json::{Value, json};
 
 use super::simulate::Stage;
-use super::words::paint;
+use super::words::{grid, paint};
 use crate::error::Error;
 use crate::event::{self, Payload};
 use crate::identity::{Id, Identity, IdentityType};
@@ -93,10 +92,7 @@ impl Stage {
     }
 
     pub(super) fn access_table(&self, rows: &[Access]) -> String {
-        let mut grid = Grid::new();
-        grid.load_style(presets::UTF8_BORDERS_ONLY)
-            .set_content_arrangement(ContentArrangement::Disabled)
-            .set_header(["Studio", "Who", "Session policy", "By"]);
+        let mut grid = grid(&["Studio", "Who", "Session policy", "By"]);
         for row in rows {
             grid.add_row([
                 self.studio(row).to_owned(),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table as Grid, presets};
 
 use crate::identity::Identity;
 use crate::plan::Action;
@@ -84,6 +85,23 @@ impl Words {
         );
         paint(color.on_default(), &line)
     }
+}
+
+/// A table as people read it, with these heads to its columns.
+pub(super) fn grid(head: &[&str]) -> Grid {
+    let mut grid = Grid::new();
+    grid.load_style(presets::UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(head);
+    grid
+}
+
+/// A time in seconds since 1970 as `2026-03-02T10:15:30Z`.
+pub(super) fn time(seconds: i64) -> String {
+    let time = chrono::DateTime::from_timestamp(seconds, 0);
+    time.map_or_else(String::new, |time| {
+        time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+    })
 }
 
 /// A text in a style; whoever prints it takes the style out where it is not

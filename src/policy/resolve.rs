@@ -289,17 +289,34 @@ impl Names<'_> {
     }
 
     fn session_policy(&mut self, name: &str, place: &str) -> Option<String> {
-        if let Some(arn) = self.document.session_policies.get(name) {
-            return Some(arn.clone());
+        match session_policy(self.document, name) {
+            Ok(arn) => Some(arn),
+            Err(message) => {
+                self.problem(place, message);
+                None
+            }
         }
-        if is_iam_arn(name, "policy/") {
-            return Some(name.to_owned());
-        }
-        let known = self.document.session_policies.keys();
-        let message = not_called("session policy", "session_policies", name, known);
-        self.problem(place, message);
-        None
     }
+}
+
+/// The ARN that an alias stands for, or that is given as such.
+///
+/// # Errors
+/// That there is none of this name, and which there are.
+pub(crate) fn session_policy(document: &Document, name: &str) -> Result<String, String> {
+    if let Some(arn) = document.session_policies.get(name) {
+        return Ok(arn.clone());
+    }
+    if is_iam_arn(name, "policy/") {
+        return Ok(name.to_owned());
+    }
+    let known = document.session_policies.keys();
+    Err(not_called(
+        "session policy",
+        "session_policies",
+        name,
+        known,
+    ))
 }
 
 const STUDIO: &str = "es-ABCDEFGHIJKLMNOPQRSTUVWXY";
@@ -326,7 +343,7 @@ fn not_called<'a>(
 }
 
 /// The one of `known` that `name` is most likely a misspelling of.
-pub(super) fn alike<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn alike<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
@@ -335,7 +352,8 @@ pub(super) fn alike<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-fn is_studio_id(text: &str) -> bool {
+/// Whether `text` has the form of a Studio's id.
+pub(crate) fn is_studio_id(text: &str) -> bool {
     text.strip_prefix("es-").is_some_and(|id| {
         !id.is_empty()
             && id

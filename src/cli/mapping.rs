@@ -1,0 +1,280 @@
+//! `mapping`: the service's own five calls by hand, with names or ids on both
+//! sides. No rule is asked, and nothing is guarded: one call, one mapping.
+
+mod hands;
+mod rows;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::confirm::confirmed;
+use super::connection::Account;
+use super::explain::Whom;
+use super::output::Output;
+use crate::identity::Identity;
+use crate::plan::{Action, Change, Mapping};
+use crate::studio::Made;
+use hands::{Hands, all_studios};
+use rows::print;
+
+/// Which of the five calls.
+#[derive(Debug, Subcommand)]
+pub(super) enum Call {
+    /// Map a user or a group to a Studio
+    #[command(
+        after_help = "Example: emr-studio-sync mapping create --studio analytics \
+        --user alice@example.com --session-policy engineer --table policy.toml"
+    )]
+    Create(WithPolicy),
+    /// Give a mapping another session policy
+    #[command(
+        after_help = "Example: emr-studio-sync mapping update --studio analytics \
+        --user alice@example.com --session-policy analyst --table policy.toml"
+    )]
+    Update(WithPolicy),
+    /// Show one mapping
+    #[command(after_help = "Example: emr-studio-sync mapping get \
+        --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY --group data-engineers")]
+    Get(Get),
+    /// Delete a mapping
+    #[command(
+        after_help = "Deleting a mapping does not end a session that is open already.\n\n\
+        Example: emr-studio-sync mapping delete --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY \
+        --user-id 0a1b2c3d-1001-7001-8001-00000000a001 --yes"
+    )]
+    Delete(Delete),
+    /// List the mappings of one Studio or of all
+    #[command(
+        after_help = "Without --studio: all Studios of the table; without a table too, all of \
+        the account in this Region.\n\n\
+        Example: emr-studio-sync mapping list --output csv"
+    )]
+    List(List),
+}
+
+/// Where a mapping is, and where its aliases are written down.
+#[derive(Debug, Args)]
+pub(super) struct Place {
+    /// The policy table, for its aliases
+    #[arg(long, env = "POLICY_TABLE", value_name = "FILE")]
+    table: Option<PathBuf>,
+    #[command(flatten)]
+    account: Account,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WithPolicy {
+    /// The Studio, by alias or id
+    #[arg(long, value_name = "ALIAS|ID")]
+    studio: String,
+    #[command(flatten)]
+    whom: Whom,
+    /// The session policy, by alias or ARN
+    #[arg(long, value_name = "ALIAS|ARN")]
+    session_policy: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Get {
+    /// The Studio, by alias or id
+    #[arg(long, value_name = "ALIAS|ID")]
+    studio: String,
+    #[command(flatten)]
+    whom: Whom,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Delete {
+    /// The Studio, by alias or id
+    #[arg(long, value_name = "ALIAS|ID")]
+    studio: String,
+    #[command(flatten)]
+    whom: Whom,
+    /// Don't ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// The Studio, by alias or id
+    #[arg(long, value_name = "ALIAS|ID")]
+    studio: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) async fn run(call: Call) -> Result<ExitCode, String> {
+    match call {
+        Call::Create(arguments) => create(arguments).await,
+        Call::Update(arguments) => update(arguments).await,
+        Call::Get(arguments) => get(arguments).await,
+        Call::Delete(arguments) => delete(arguments).await,
+        Call::List(arguments) => list(arguments).await,
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create(arguments: WithPolicy) -> Result<(), String> {
+    let subject = arguments.whom.subject()?;
+    let (hands, studio) = arguments
+        .place
+        .reach(&arguments.studio, Some(&subject))
+        .await?;
+    let policy = hands.session_policy(&arguments.session_policy)?;
+    let (identity, name) = hands.identity(subject).await?;
+    let change = by_hand(Action::Create, &identity, Some(&policy), None);
+    if hands.make(studio, &change).await? == Made::Collided {
+        let has = hands.mapping(studio, &identity).await?;
+        let has = has.map_or_else(String::new, |has| format!(" with {}", has.session_policy));
+        return Err(format!(
+            "{name} is mapped to {} already{has}; to change that: mapping update",
+            hands.studio(studio)
+        ));
+    }
+    hands.foretell(studio, &policy);
+    say("+", &hands, studio, &name, hands.words.alias(&policy));
+    Ok(())
+}
+
+async fn update(arguments: WithPolicy) -> Result<(), String> {
+    let subject = arguments.whom.subject()?;
+    let (hands, studio) = arguments
+        .place
+        .reach(&arguments.studio, Some(&subject))
+        .await?;
+    let policy = hands.session_policy(&arguments.session_policy)?;
+    let (identity, name) = hands.identity(subject).await?;
+    let Some(has) = hands.mapping(studio, &identity).await? else {
+        let unmapped = unmapped(&hands, studio, &name);
+        return Err(format!("{unmapped}; to map it: mapping create"));
+    };
+    let change = by_hand(Action::Update, &identity, Some(&policy), Some(&has));
+    hands.make(studio, &change).await?;
+    hands.foretell(studio, &policy);
+    let (from, to) = (
+        hands.words.alias(&has.session_policy),
+        hands.words.alias(&policy),
+    );
+    say("~", &hands, studio, &name, &format!("{from} -> {to}"));
+    Ok(())
+}
+
+async fn delete(arguments: Delete) -> Result<(), String> {
+    let subject = arguments.whom.subject()?;
+    let (hands, studio) = arguments
+        .place
+        .reach(&arguments.studio, Some(&subject))
+        .await?;
+    let (identity, name) = hands.identity(subject).await?;
+    let Some(has) = hands.mapping(studio, &identity).await? else {
+        return Err(unmapped(&hands, studio, &name));
+    };
+    let policy = hands.words.alias(&has.session_policy);
+    let whose = has.name.as_deref().unwrap_or(&name);
+    let question = format!(
+        "Delete the mapping of {whose} in {} ({policy})?",
+        hands.studio(studio)
+    );
+    if !arguments.yes && !confirmed(&question)? {
+        return Err("nothing was deleted".to_owned());
+    }
+    let change = by_hand(Action::Delete, &identity, None, Some(&has));
+    hands.make(studio, &change).await?;
+    say("-", &hands, studio, whose, policy);
+    Ok(())
+}
+
+async fn get(arguments: Get) -> Result<(), String> {
+    let subject = arguments.whom.subject()?;
+    let (hands, studio) = arguments
+        .place
+        .reach(&arguments.studio, Some(&subject))
+        .await?;
+    let (identity, name) = hands.identity(subject).await?;
+    let Some(mapping) = hands.mapping(studio, &identity).await? else {
+        return Err(unmapped(&hands, studio, &name));
+    };
+    let row = hands.row(studio, &identity, &mapping);
+    match arguments.output {
+        Output::Json => anstream::println!("{:#}", json!(row)),
+        output => print(&hands, &[row], output)?,
+    }
+    Ok(())
+}
+
+async fn list(arguments: List) -> Result<(), String> {
+    let place = &arguments.place;
+    let (hands, studios) = match &arguments.studio {
+        Some(name) => {
+            let (hands, studio) = place.reach(name, None).await?;
+            (hands, vec![studio])
+        }
+        None => {
+            let mut document = place.document()?;
+            if place.table.is_none() {
+                document.studios = all_studios(&place.account).await?;
+            }
+            let hands = place.hands(document, None).await?;
+            let all = (0..hands.engine.table().studios.len()).collect();
+            (hands, all)
+        }
+    };
+    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    for studio in studios {
+        match hands.mappings(studio).await {
+            Ok(mappings) => rows.extend(
+                mappings
+                    .iter()
+                    .map(|(identity, mapping)| hands.row(studio, identity, mapping)),
+            ),
+            Err(why) => failures.push(why),
+        }
+    }
+    print(&hands, &rows, arguments.output)?;
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(failures.join("\nerror: ")),
+    }
+}
+
+fn unmapped(hands: &Hands, studio: usize, name: &str) -> String {
+    format!("{name} is not mapped to {}", hands.studio(studio))
+}
+
+fn say(sign: &str, hands: &Hands, studio: usize, name: &str, policy: &str) {
+    anstream::println!("{sign} {}  {name}  {policy}", hands.studio(studio));
+}
+
+/// A change that no rule wants, but somebody at a terminal.
+fn by_hand(
+    action: Action,
+    identity: &Identity,
+    session_policy: Option<&String>,
+    has: Option<&Mapping>,
+) -> Change {
+    Change {
+        action,
+        identity: identity.clone(),
+        session_policy: session_policy.cloned(),
+        previous_policy: has.map(|has| has.session_policy.clone()),
+        rule: None,
+        via_group: None,
+        name: has.and_then(|has| has.name.clone()),
+    }
+}

@@ -1,0 +1,205 @@
+//! What a call by hand needs: a Studio by alias or id, an identity by name or id,
+//! and the services.
+
+use std::collections::BTreeMap;
+
+use super::super::connection::{Account, no_deadline};
+use super::super::load_table;
+use super::super::progress::watched;
+use super::super::words::{Words, time};
+use super::Place;
+use super::rows::Row;
+use crate::event::Subject;
+use crate::identity::{Identity, IdentityType};
+use crate::plan::{Change, Mapping, Mappings};
+use crate::policy::document::{Document, Studio};
+use crate::policy::fit::Answer;
+use crate::policy::{read, resolve};
+use crate::studio::{Described, Made, Refusal, SSO};
+use crate::sync::Engine;
+
+/// The services, and the words of a table, if there is one.
+pub(super) struct Hands {
+    pub(super) engine: Engine,
+    document: Document,
+    pub(super) words: Words,
+    has_table: bool,
+}
+
+impl Place {
+    pub(super) fn document(&self) -> Result<Document, String> {
+        let Some(path) = &self.table else {
+            return Ok(Document::default());
+        };
+        let (_, document) = load_table(path)?;
+        Ok(document)
+    }
+
+    /// Connects, and says which of the Studios is meant.
+    pub(super) async fn reach(
+        &self,
+        studio: &str,
+        whom: Option<&Subject>,
+    ) -> Result<(Hands, usize), String> {
+        let mut document = self.document()?;
+        let known = document.studios.contains_key(studio)
+            || document.studios.values().any(|known| known.id == studio);
+        if !known && resolve::is_studio_id(studio) {
+            let (alias, id) = (studio.to_owned(), studio.to_owned());
+            let bare = Studio {
+                id,
+                ..Studio::default()
+            };
+            document.studios.insert(alias, bare);
+        } else if !known && self.table.is_none() {
+            return Err(format!(
+                "--studio: {studio:?} is not a Studio's id (es-…); for aliases, give --table"
+            ));
+        }
+        let hands = self.hands(document, whom).await?;
+        let found = hands.engine.table().studio_called(studio);
+        let studio = found.map_err(|why| format!("--studio: {why}"))?;
+        Ok((hands, studio))
+    }
+
+    /// Connects. The identity store is needed only for names.
+    pub(super) async fn hands(
+        &self,
+        document: Document,
+        whom: Option<&Subject>,
+    ) -> Result<Hands, String> {
+        let store = match whom {
+            Some(Subject::Name(..)) => self.account.store_id()?,
+            Some(Subject::Id(_)) | None => self.account.store_id().unwrap_or_default(),
+        };
+        let table = read::resolved(&document).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            problems.join("\n")
+        })?;
+        Ok(Hands {
+            engine: self.account.engine(store, table).await?,
+            words: Words::of(&document),
+            document,
+            has_table: self.table.is_some(),
+        })
+    }
+}
+
+impl Hands {
+    /// The identity that was given, by its id, and what to call it.
+    pub(super) async fn identity(&self, subject: Subject) -> Result<(Identity, String), String> {
+        let store = self.engine.store();
+        let (kind, name) = match subject {
+            Subject::Id(identity) => {
+                let name = identity.to_string();
+                return Ok((identity, name));
+            }
+            Subject::Name(kind, name) => (kind, name),
+        };
+        let found = match kind {
+            IdentityType::User => store.user_id(&name, no_deadline()).await,
+            IdentityType::Group => store.group_id(&name, no_deadline()).await,
+        };
+        match found.map_err(|error| error.to_string())? {
+            Answer::Is(id) => Ok((Identity { kind, id }, name)),
+            Answer::Gone | Answer::Unread => Err(format!(
+                "there is no {} called {name:?} in {}",
+                kind.to_string().to_lowercase(),
+                store.id()
+            )),
+        }
+    }
+
+    /// The session policy that was given, by its ARN.
+    pub(super) fn session_policy(&self, name: &str) -> Result<String, String> {
+        resolve::session_policy(&self.document, name).map_err(|why| match self.has_table {
+            true => format!("--session-policy: {why}"),
+            false => format!(
+                "--session-policy: {name:?} is not the ARN of an IAM policy; for aliases, give \
+                 --table"
+            ),
+        })
+    }
+
+    /// The mapping that an identity has.
+    pub(super) async fn mapping(
+        &self,
+        studio: usize,
+        identity: &Identity,
+    ) -> Result<Option<Mapping>, String> {
+        match self
+            .engine
+            .studio(studio)
+            .mapping(identity, no_deadline())
+            .await
+        {
+            // What is gone from the directory can still have its mapping: the
+            // list knows.
+            Err(Refusal::InvalidIdentity(_)) => Ok(self.mappings(studio).await?.remove(identity)),
+            read => read.map_err(|why| self.failed(studio, &why)),
+        }
+    }
+
+    pub(super) async fn mappings(&self, studio: usize) -> Result<Mappings, String> {
+        let read = self.engine.studio(studio).mappings(no_deadline());
+        let read = watched(&self.engine, "reading", read).await;
+        read.map_err(|why| self.failed(studio, &why))
+    }
+
+    /// Makes one call that changes a mapping.
+    pub(super) async fn make(&self, studio: usize, change: &Change) -> Result<Made, String> {
+        let made = self.engine.studio(studio).make(change, no_deadline()).await;
+        made.map_err(|why| self.failed(studio, &why))
+    }
+
+    fn failed(&self, studio: usize, why: &Refusal) -> String {
+        format!("{}: {why}", self.studio(studio))
+    }
+
+    pub(super) fn studio(&self, studio: usize) -> &str {
+        &self.engine.table().studios[studio].alias
+    }
+
+    /// What the function will make of a mapping made by hand.
+    pub(super) fn foretell(&self, studio: usize, session_policy: &str) {
+        if self.has_table && self.engine.table().owns(studio, session_policy) {
+            anstream::eprintln!(
+                "note: the table owns mappings with this session policy: unless a rule wants this \
+                 one, the next full pass deletes or changes it"
+            );
+        }
+    }
+
+    pub(super) fn row(&self, studio: usize, identity: &Identity, mapping: &Mapping) -> Row {
+        let table = self.engine.table();
+        Row {
+            studio: table.studios[studio].alias.clone(),
+            studio_id: table.studios[studio].id.clone(),
+            identity_type: identity.kind,
+            identity_id: identity.id.clone(),
+            identity_name: mapping.name.clone(),
+            session_policy: mapping.session_policy.clone(),
+            owned: self
+                .has_table
+                .then(|| table.owns(studio, &mapping.session_policy)),
+            created: mapping.created.map(time),
+            modified: mapping.modified.map(time),
+        }
+    }
+}
+
+/// Every Studio of the account that can have mappings, under its own id.
+pub(super) async fn all_studios(account: &Account) -> Result<BTreeMap<String, Studio>, String> {
+    let sso = account.studios().await?;
+    let sso = sso
+        .into_iter()
+        .filter(|studio| studio.auth_mode.as_deref() == Some(SSO));
+    let entry = |Described { id, .. }| {
+        let bare = Studio {
+            id: id.clone(),
+            ..Studio::default()
+        };
+        (id, bare)
+    };
+    Ok(sso.map(entry).collect())
+}

@@ -1,0 +1,75 @@
+//! Mappings as they are printed.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::super::output::{Output, csv};
+use super::super::words::grid;
+use super::hands::Hands;
+use crate::identity::{Id, IdentityType};
+
+/// A mapping as it is printed.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) studio: String,
+    pub(super) studio_id: String,
+    pub(super) identity_type: IdentityType,
+    pub(super) identity_id: Id,
+    /// The name it was made under.
+    pub(super) identity_name: Option<String>,
+    pub(super) session_policy: String,
+    /// Whether it is the table's; unknown without a table.
+    pub(super) owned: Option<bool>,
+    pub(super) created: Option<String>,
+    pub(super) modified: Option<String>,
+}
+
+/// The columns of the CSV: the fields of a [`Row`].
+const COLUMNS: [&str; 9] = [
+    "studio",
+    "studio_id",
+    "identity_type",
+    "identity_id",
+    "identity_name",
+    "session_policy",
+    "owned",
+    "created",
+    "modified",
+];
+
+pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), String> {
+    match output {
+        Output::Json => anstream::println!("{:#}", json!(rows)),
+        Output::Csv => anstream::print!("{}", csv(&COLUMNS, rows)?),
+        Output::Table if rows.is_empty() => anstream::println!("No mappings."),
+        Output::Table => {
+            let head = [
+                "Studio",
+                "Type",
+                "Who",
+                "Session policy",
+                "Owner",
+                "Created",
+            ];
+            let mut grid = grid(&head);
+            for row in rows {
+                grid.add_row([
+                    row.studio.clone(),
+                    row.identity_type.to_string(),
+                    row.identity_name
+                        .clone()
+                        .unwrap_or_else(|| row.identity_id.to_string()),
+                    hands.words.alias(&row.session_policy).to_owned(),
+                    match row.owned {
+                        Some(true) => "the table".to_owned(),
+                        Some(false) => "somebody else".to_owned(),
+                        None => String::new(),
+                    },
+                    row.created.clone().unwrap_or_default(),
+                ]);
+            }
+            anstream::println!("{grid}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! What AWS says to a table: what of it leads nowhere there, and what does not
+//! fit. Reads, and never writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::Instant;
+
+use super::observe::{Observation, Seen};
+use super::{Engine, Task};
+use crate::config::Mode;
+use crate::error::Problem;
+use crate::event::Scope;
+use crate::identity::{Identity, IdentityType};
+use crate::policy::fit::{Answer, Reach};
+use crate::policy::{OnMissingGroup, Selector, Studio, resolve};
+use crate::studio::Usable;
+
+/// What is wrong with a table where it is to be used, each at its place in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Review {
+    /// Some mapping that the table asks for cannot be made, or something could
+    /// not be looked up.
+    pub problems: Vec<Problem>,
+    /// What is possible, and hardly meant.
+    pub warnings: Vec<Problem>,
+}
+
+impl Engine {
+    /// Looks up everything the table names, and counts what its rules lead to.
+    pub async fn review(&self, deadline: Instant) -> Review {
+        let task = Task {
+            scope: Scope::Everything,
+            events: &[],
+            studio: None,
+            approve: None,
+            mode: Mode::Plan,
+            deadline,
+        };
+        let seen = self.observe(&task, &BTreeSet::new(), true).await;
+        let mut review = Review::default();
+        self.review_selectors(&seen, deadline, &mut review).await;
+        for (studio, looked) in &seen.studios {
+            self.review_studio(*studio, looked, deadline, &mut review)
+                .await;
+            self.review_room(*studio, looked, &seen, &mut review);
+        }
+        review
+    }
+
+    async fn review_selectors(&self, seen: &Observation, deadline: Instant, review: &mut Review) {
+        let selected = &seen.reading.directory.selected;
+        let rules = self.table.rules.iter().enumerate();
+        let rules = rules.map(|(index, rule)| (format!("rules[{index}]"), &rule.select, true));
+        let protect = self.table.protect.iter().enumerate();
+        let protect =
+            protect.map(|(index, entry)| (format!("protect[{index}]"), &entry.select, false));
+        let mut group_names = None;
+        for (place, selector, is_rule) in rules.chain(protect) {
+            let place = format!("{place}.{}", field(selector));
+            match selected.get(selector) {
+                Some(Answer::Gone) => {
+                    let what = selector.kind().to_string().to_lowercase();
+                    let by = match selector.is_name() {
+                        true => "name",
+                        false => "id",
+                    };
+                    let mut message = format!("no {what} of this {by} in {}", self.store.id());
+                    if let Selector::Group(pattern) = selector {
+                        if group_names.is_none() {
+                            group_names = Some(self.store.all_groups(deadline).await);
+                        }
+                        let names = group_names.iter().flatten().flat_map(BTreeMap::values);
+                        let name = pattern.exact().unwrap_or_default();
+                        if let Some(name) = resolve::alike(name, names.map(String::as_str)) {
+                            message += &format!("; did you mean {name:?}?");
+                        }
+                    }
+                    // Whom nobody finds, nobody deletes either: only a rule, or
+                    // an entry that holds everything, needs them there.
+                    let held = self.table.on_missing_group == OnMissingGroup::Hold
+                        && selector.names_one_group();
+                    match is_rule || held {
+                        true => review.problems.push(Problem::new(place, message)),
+                        false => review.warnings.push(Problem::new(place, message)),
+                    }
+                }
+                Some(Answer::Is(ids)) if ids.is_empty() => {
+                    let message = format!("no group in {} fits it today", self.store.id());
+                    review.warnings.push(Problem::new(place, message));
+                }
+                Some(Answer::Is(_)) => {}
+                None | Some(Answer::Unread) => {
+                    let message = "could not be looked up, for the reason given below";
+                    review.problems.push(Problem::new(place, message));
+                }
+            }
+        }
+        let failures = seen.reading.failures.iter();
+        let failures: BTreeSet<String> =
+            failures.map(|failure| failure.error.to_string()).collect();
+        let failures = failures.into_iter().map(|text| Problem::new("", text));
+        review.problems.extend(failures);
+    }
+
+    async fn review_studio(
+        &self,
+        studio: usize,
+        looked: &Seen,
+        deadline: Instant,
+        review: &mut Review,
+    ) {
+        let place = self.place_of(studio);
+        let refusals = looked.failures.iter().map(|(_, why)| why.to_string());
+        for why in looked.unusable.iter().cloned().chain(refusals) {
+            review.problems.push(Problem::new(&place, why));
+        }
+        // Remembered from the look above.
+        if let Ok(Usable::NotTold(why)) = self.studios[studio].usable(deadline).await {
+            let message = format!("whether people sign in to it with SSO is not known: {why}");
+            review.warnings.push(Problem::new(place, message));
+        }
+    }
+
+    /// Whether a Studio has room for everybody whom the rules map to it.
+    fn review_room(&self, studio: usize, looked: &Seen, seen: &Observation, review: &mut Review) {
+        let Some(actual) = &looked.actual else {
+            return;
+        };
+        let wanted = self
+            .table
+            .wanted(studio, &seen.reading.directory, &Reach::All);
+        let stays = |identity: &&Identity| {
+            actual.mappings.get(identity).is_some_and(|mapping| {
+                !self.table.owns(studio, &mapping.session_policy) && !wanted.contains_key(identity)
+            })
+        };
+        for (kind, what) in [
+            (IdentityType::User, "users"),
+            (IdentityType::Group, "groups"),
+        ] {
+            let of_kind = |identity: &&Identity| identity.kind == kind;
+            let mapped = wanted.keys().filter(of_kind).count();
+            let others = actual.mappings.keys().filter(of_kind).filter(stays).count();
+            let limit = self.table.studios[studio].limit(kind);
+            let Some(over) = (mapped + others)
+                .checked_sub(limit)
+                .filter(|over| *over > 0)
+            else {
+                continue;
+            };
+            let others = match others {
+                0 => String::new(),
+                others => format!(", beside {others} that are somebody else's"),
+            };
+            let cure = match kind {
+                IdentityType::User => "map a group as such (assign = \"group\"), or use",
+                IdentityType::Group => "map their members (assign = \"members\"), or use",
+            };
+            let message = format!(
+                "the rules map {mapped} {what} to it{others}, and it takes {limit}: {over} would \
+                 have no access; {cure} another Studio"
+            );
+            review
+                .problems
+                .push(Problem::new(self.place_of(studio), message));
+        }
+    }
+
+    /// Where the table names a Studio: a rule may be the only one to do so.
+    fn place_of(&self, studio: usize) -> String {
+        let Studio { alias, id, .. } = &self.table.studios[studio];
+        match self.table.rules_of(studio).next() {
+            Some((rule, _)) if alias == id => format!("rules[{rule}].studio"),
+            _ => format!("studios.{alias}"),
+        }
+    }
+}
+
+/// The field of a table that a selector is written in.
+fn field(selector: &Selector) -> &'static str {
+    match selector {
+        Selector::Group(_) => "group",
+        Selector::GroupId(_) => "group_id",
+        Selector::User(_) => "user",
+        Selector::UserId(_) => "user_id",
+    }
+}

@@ -1,0 +1,324 @@
+//! `mapping`, the calls by hand: the real binary against the embedded AWS.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
+
+mod support;
+
+use emr_studio_sync::emulator::{AfterIdentityGone, Fault, FaultKind, IdentityType, World};
+use serde_json::Value;
+use support::desk::{Desk, said};
+use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, world};
+
+/// Alice is mapped as an analyst.
+fn with_alice() -> World {
+    let mut world = world();
+    world
+        .map(ANALYTICS, IdentityType::User, "alice", ANALYST)
+        .unwrap();
+    world
+}
+
+fn id_of(desk: &Desk, user: &str) -> String {
+    desk.emulator.world().user_id(user).unwrap()
+}
+
+#[tokio::test]
+async fn a_mapping_is_made_changed_shown_and_deleted_by_names() {
+    let desk = Desk::new(world()).await;
+    let alice = ["--studio", "analytics", "--user", "alice"];
+    let run = async |call: &str, more: &[&str]| {
+        desk.run(&[&["mapping", call], &alice[..], more].concat())
+            .await
+    };
+    let made = run("create", &["--session-policy", "analyst"]).await;
+    assert_eq!(
+        (made.code, made.out.as_str()),
+        (0, "+ analytics  alice  analyst"),
+        "{}",
+        made.err
+    );
+    assert_eq!(desk.mappings(), ["analytics USER alice analyst"]);
+
+    let changed = run("update", &["--session-policy", ENGINEER]).await;
+    assert_eq!(changed.out, "~ analytics  alice  analyst -> engineer");
+    assert_eq!(desk.mappings(), ["analytics USER alice engineer"]);
+
+    let shown = run("get", &["--output", "json"]).await;
+    let shown: Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(shown["identity_id"], id_of(&desk, "alice").as_str());
+    assert_eq!(shown["session_policy"], ENGINEER);
+    assert_eq!(shown["owned"], true);
+    let time = |field: &str| chrono::DateTime::parse_from_rfc3339(shown[field].as_str().unwrap());
+    assert!(time("created").unwrap() <= time("modified").unwrap());
+
+    let deleted = run("delete", &["--yes"]).await;
+    assert_eq!(deleted.out, "- analytics  alice  engineer");
+    assert_eq!(desk.mappings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn names_are_looked_up_and_only_ids_are_sent() {
+    let desk = Desk::new(world()).await;
+    for (whom, name) in [("--user", "alice"), ("--group", "data-engineers")] {
+        desk.emulator.world().calls.clear();
+        let arguments = ["mapping", "create", "--studio", SCIENCE, whom, name];
+        let said = desk
+            .run(&[&arguments[..], &["--session-policy", "analyst"]].concat())
+            .await;
+        assert_eq!(said.code, 0, "{}", said.err);
+        let world = desk.emulator.world();
+        let sent = &world.calls.last().unwrap().input;
+        assert!(sent.get("IdentityName").is_none(), "{sent}");
+        assert!(sent["IdentityId"].as_str().unwrap().len() >= 36, "{sent}");
+    }
+    assert_eq!(
+        desk.mappings(),
+        [
+            "science GROUP data-engineers analyst",
+            "science USER alice analyst"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn with_ids_on_both_sides_neither_a_table_nor_an_identity_store_is_needed() {
+    let desk = Desk::new(with_alice()).await;
+    let alice = id_of(&desk, "alice");
+    let place = ["--studio", ANALYTICS, "--user-id", &alice];
+    let run = async |call: &str, more: &[&str]| {
+        said(desk.tool(&[&["mapping", call], &place[..], more].concat())).await
+    };
+    let changed = run("update", &["--session-policy", ENGINEER]).await;
+    assert_eq!(
+        changed.out,
+        format!("~ {ANALYTICS}  USER {alice}  studio-analyst -> studio-engineer"),
+        "{}",
+        changed.err
+    );
+    assert_eq!(
+        desk.calls(),
+        ["GetStudioSessionMapping", "UpdateStudioSessionMapping"]
+    );
+
+    let named = run("create", &["--session-policy", "engineer"]).await;
+    assert!(
+        named.err.contains("for aliases, give --table"),
+        "{}",
+        named.err
+    );
+    let arguments = ["mapping", "get", "--studio", "analytics", "--user", "alice"];
+    let named = said(desk.tool(&arguments)).await;
+    assert!(
+        named.err.contains("\"analytics\" is not a Studio's id"),
+        "{}",
+        named.err
+    );
+    let arguments = ["mapping", "get", "--studio", ANALYTICS, "--user", "alice"];
+    let named = said(desk.tool(&arguments)).await;
+    assert!(
+        named.err.contains("give --identity-store-id"),
+        "{}",
+        named.err
+    );
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_refused_with_the_call_that_would() {
+    let desk = Desk::new(with_alice()).await;
+    let run = async |call: &str, user: &str, policy: &str| {
+        let mut arguments = vec!["mapping", call, "--studio", "analytics", "--user", user];
+        if !policy.is_empty() {
+            arguments.extend(["--session-policy", policy]);
+        }
+        let said = desk.run(&arguments).await;
+        (said.code, said.err)
+    };
+    let refused = |why: &str| (1, format!("error: {why}"));
+    assert_eq!(
+        run("create", "alice", "engineer").await,
+        refused(&format!(
+            "alice is mapped to analytics already with {ANALYST}; to change that: mapping update"
+        ))
+    );
+    assert_eq!(
+        run("update", "bob", "engineer").await,
+        refused("bob is not mapped to analytics; to map it: mapping create")
+    );
+    for call in ["get", "delete"] {
+        assert_eq!(
+            run(call, "bob", "").await,
+            refused("bob is not mapped to analytics")
+        );
+    }
+    assert_eq!(
+        run("get", "nobody", "").await,
+        refused("there is no user called \"nobody\" in d-1234567890")
+    );
+    let (_, misspelt) = run("create", "bob", "enginer").await;
+    assert!(
+        misspelt.contains("--session-policy: no session policy is called \"enginer\"")
+            && misspelt.contains("did you mean \"engineer\"?"),
+        "{misspelt}"
+    );
+    assert_eq!(desk.mappings(), ["analytics USER alice analyst"]);
+}
+
+#[tokio::test]
+async fn the_same_mapping_made_twice_is_made() {
+    let desk = Desk::new(with_alice()).await;
+    let said = desk
+        .run(&[
+            "mapping",
+            "create",
+            "--studio",
+            "analytics",
+            "--user",
+            "alice",
+            "--session-policy",
+            "analyst",
+        ])
+        .await;
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (0, "+ analytics  alice  analyst")
+    );
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_where_nobody_can_be_asked() {
+    let desk = Desk::new(with_alice()).await;
+    let said = desk
+        .run(&[
+            "mapping",
+            "delete",
+            "--studio",
+            "analytics",
+            "--user",
+            "alice",
+        ])
+        .await;
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("give --yes"), "{}", said.err);
+    assert_eq!(desk.mappings(), ["analytics USER alice analyst"]);
+}
+
+#[tokio::test]
+async fn the_mapping_of_somebody_who_is_gone_is_found_in_the_list_and_deleted() {
+    for refuses in [AfterIdentityGone::Allow, AfterIdentityGone::Refuse] {
+        let desk = Desk::new(with_alice()).await;
+        let alice = id_of(&desk, "alice");
+        desk.emulator.world().delete_user("alice").unwrap();
+        desk.emulator.world().settings.delete_after_identity_gone = refuses;
+        let whose = ["--studio", "analytics", "--user-id", &alice];
+        let shown = desk.run(&[&["mapping", "get"], &whose[..]].concat()).await;
+        assert!(shown.out.contains("alice"), "{} {}", shown.out, shown.err);
+        let said = desk
+            .run(&[&["mapping", "delete", "--yes"], &whose[..]].concat())
+            .await;
+        match refuses {
+            AfterIdentityGone::Allow => assert_eq!(said.out, "- analytics  alice  analyst"),
+            AfterIdentityGone::Refuse => {
+                assert_eq!(said.code, 1);
+                assert!(said.err.contains("IdentityId is invalid"), "{}", said.err);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_list_says_whose_each_mapping_is() {
+    let mut start = with_alice();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", FOREIGN)
+        .unwrap();
+    start
+        .map(SCIENCE, IdentityType::Group, "data-engineers", ANALYST)
+        .unwrap();
+    for mapping in start.mappings.values_mut() {
+        mapping.created = 1_772_446_530.0;
+    }
+    let desk = Desk::new(start).await;
+    let said = desk.run(&["mapping", "list"]).await;
+    insta::assert_snapshot!(said.out, @r"
+    ┌────────────────────────────────────────────────────────────────────────────────────────────┐
+    │ Studio      Type    Who              Session policy   Owner           Created              │
+    ╞════════════════════════════════════════════════════════════════════════════════════════════╡
+    │ analytics   USER    alice            analyst          the table       2026-03-02T10:15:30Z │
+    │ analytics   USER    dave             somebody-elses   somebody else   2026-03-02T10:15:30Z │
+    │ science     GROUP   data-engineers   analyst          the table       2026-03-02T10:15:30Z │
+    └────────────────────────────────────────────────────────────────────────────────────────────┘
+    ");
+
+    let said = desk
+        .run(&["mapping", "list", "--studio", "science", "--output", "csv"])
+        .await;
+    let group = desk.emulator.world().group_id("data-engineers").unwrap();
+    assert_eq!(
+        said.out,
+        format!(
+            "studio,studio_id,identity_type,identity_id,identity_name,session_policy,owned,created,\
+             modified\nscience,{SCIENCE},GROUP,{group},data-engineers,{ANALYST},true,\
+             2026-03-02T10:15:30Z,"
+        )
+    );
+}
+
+#[tokio::test]
+async fn without_a_table_all_studios_of_the_account_that_can_have_mappings_are_listed() {
+    let mut start = with_alice();
+    start
+        .add_studio("es-IAMIAMIAMIAMIAMIAMIAMIAM")
+        .unwrap()
+        .auth_mode = emr_studio_sync::emulator::AuthMode::Iam;
+    let desk = Desk::new(start).await;
+    let said = said(desk.tool(&["mapping", "list", "--output", "json"])).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let rows: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(rows.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&rows[0]["studio"], &rows[0]["owned"]),
+        (&ANALYTICS.into(), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn one_studio_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_tells() {
+    let desk = Desk::new(with_alice()).await;
+    desk.emulator
+        .world()
+        .faults
+        .add(Fault::on("ListStudioSessionMappings", FaultKind::AccessDenied).containing(SCIENCE));
+    let said = desk.run(&["mapping", "list"]).await;
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("alice"), "{}", said.out);
+    assert!(
+        said.err
+            .contains("error: science: ListStudioSessionMappings failed: AccessDenied"),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test]
+async fn whoever_maps_by_hand_is_told_what_the_function_will_make_of_it() {
+    let desk = Desk::new(world()).await;
+    let arguments = [
+        "mapping",
+        "create",
+        "--studio",
+        "analytics",
+        "--user",
+        "dave",
+    ];
+    let policy = |policy| [&arguments[..], &["--session-policy", policy]].concat();
+    let said = desk.run(&policy("analyst")).await;
+    assert!(
+        said.err
+            .contains("the next full pass deletes or changes it"),
+        "{}",
+        said.err
+    );
+    let desk = Desk::new(world()).await;
+    let said = desk.run(&policy(FOREIGN)).await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+}

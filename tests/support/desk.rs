@@ -1,0 +1,90 @@
+//! An operator's desk: the real tool, in a folder with a table, before the
+//! embedded AWS.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+
+use emr_studio_sync::emulator::{Emulator, World};
+
+use super::{STORE, mappings, table};
+
+pub struct Desk {
+    pub emulator: Emulator,
+    pub folder: tempfile::TempDir,
+}
+
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Desk {
+    /// A desk with the usual table, in `policy.json`.
+    pub async fn new(world: World) -> Desk {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let emulator = Emulator::start(world, any_port).await.unwrap();
+        let desk = Desk {
+            emulator,
+            folder: tempfile::tempdir().unwrap(),
+        };
+        desk.write("policy.json", &table(|_| ()).to_string());
+        desk
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.folder.path().join(file), text).unwrap();
+    }
+
+    /// The tool, with the embedded AWS around it and nothing else.
+    pub fn tool(&self, arguments: &[&str]) -> Command {
+        let url = self.emulator.url();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_emr-studio-sync"));
+        command
+            .args(arguments)
+            .env_clear()
+            .env("AWS_ENDPOINT_URL", &url)
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// What the tool says, with the table and the identity store given.
+    pub async fn run(&self, arguments: &[&str]) -> Said {
+        let mut command = self.tool(arguments);
+        command
+            .env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", STORE);
+        said(command).await
+    }
+
+    pub fn mappings(&self) -> Vec<String> {
+        mappings(&self.emulator.world())
+    }
+
+    /// The operations called since the last look.
+    pub fn calls(&self) -> Vec<String> {
+        let calls = std::mem::take(&mut self.emulator.world().calls);
+        calls.into_iter().map(|call| call.operation).collect()
+    }
+}
+
+/// Runs a command while the embedded AWS answers from this thread.
+pub async fn said(mut command: Command) -> Said {
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap());
+    let output = output.await.unwrap();
+    let text = |bytes: Vec<u8>| {
+        let text = String::from_utf8(bytes).unwrap();
+        let lines = text.lines().map(str::trim_end);
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    Said {
+        code: output.status.code().unwrap(),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}

@@ -8,6 +8,7 @@ mod confirm;
 mod connection;
 mod emulate;
 mod explain;
+mod manual;
 mod mapping;
 mod output;
 mod place;
@@ -18,12 +19,15 @@ mod simulate;
 mod tell;
 mod words;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgAction, Parser, Subcommand};
+use clap_complete::Shell;
 
 pub use schema::policy_table_schema;
 
+use self::output::put;
 use crate::error::Problem;
 use crate::policy::Table;
 use crate::policy::document::Document;
@@ -60,7 +64,25 @@ enum Command {
     /// Say whether a policy table is right, and where it is not
     Check(check::Arguments),
     /// Print the JSON Schema of the policy table
+    #[command(after_help = "Example:\n  emr-studio-sync schema > policy-table.schema.json")]
     Schema,
+    /// Print the completions of a shell
+    #[command(after_help = "Example:\n  \
+        emr-studio-sync completions bash > ~/.local/share/bash-completion/completions/emr-studio-sync")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command into a folder
+    #[command(after_help = "Examples:\n  emr-studio-sync man | man -l -\n  \
+        emr-studio-sync man ~/.local/share/man/man1")]
+    Man {
+        /// The folder
+        folder: Option<PathBuf>,
+    },
+    /// Print the help of all commands as Markdown
+    #[command(after_help = "Example:\n  emr-studio-sync reference > docs/cli.md")]
+    Reference,
 }
 
 /// Runs the tool with the process's arguments.
@@ -75,10 +97,10 @@ pub async fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(arguments).await,
         Command::Mapping(call) => mapping::run(call).await,
         Command::Check(arguments) => check::run(arguments).await,
-        Command::Schema => {
-            anstream::print!("{}", policy_table_schema());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Schema => put(policy_table_schema()).map(|()| ExitCode::SUCCESS),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man { folder } => manual::pages(folder.as_deref()),
+        Command::Reference => manual::reference(),
     };
     done.unwrap_or_else(|problem| {
         anstream::eprintln!("error: {problem}");

@@ -98,6 +98,30 @@ async fn the_json_of_a_plan_has_a_version_the_report_and_names() {
 }
 
 #[tokio::test]
+async fn the_csv_of_a_plan_has_a_line_for_each_change() {
+    let mut start = world();
+    let dave = start.user_id("dave").unwrap();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", ANALYST)
+        .unwrap();
+    let desk = Desk::new(start).await;
+    let said = desk
+        .run(&["plan", "--output", "csv", "--studio", "analytics"])
+        .await;
+    assert_eq!((said.code, said.out.lines().count()), (2, 5));
+    let mut lines = said.out.lines();
+    assert_eq!(
+        lines.next().unwrap(),
+        "action,outcome,studio,studio_id,identity_type,identity_id,session_policy,previous_policy,\
+         rule,via_group,identity_name"
+    );
+    assert_eq!(
+        lines.next().unwrap(),
+        format!("delete,planned,analytics,{ANALYTICS},USER,{dave},,{ANALYST},,,dave")
+    );
+}
+
+#[tokio::test]
 async fn held_deletions_go_with_their_plan_id_and_no_other() {
     let mut start = world();
     for user in 0..9 {

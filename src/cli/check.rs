@@ -8,19 +8,18 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use clap::Args;
 
 use super::connection::{Account, no_deadline};
+use super::output::outln;
 use super::place;
 use super::progress::watched;
 use crate::error::Problem;
 use crate::policy::read::{self, Format};
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  emr-studio-sync check events/policy.toml\n  \
-    emr-studio-sync check --live policy.toml --identity-store-id d-1234567890"
-)]
+#[command(after_help = "Examples:\n  emr-studio-sync check policy.toml\n  \
+    emr-studio-sync check --live policy.toml --identity-store-id d-1234567890")]
 pub(super) struct Arguments {
     /// The policy table, JSON or TOML
-    #[arg(env = "POLICY_TABLE")]
+    #[arg(env = "POLICY_TABLE", hide_env_values = true)]
     table: PathBuf,
     /// Ask AWS too: do the groups, users and Studios exist, and is there room?
     #[arg(long)]
@@ -68,7 +67,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     if !problems.is_empty() {
         return Err(refused(&problems, "is not what AWS has"));
     }
-    anstream::println!(
+    outln!(
         "{file} is a usable policy table: {counts}{}{}",
         match arguments.live {
             true => ", all of them there",
@@ -77,7 +76,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         match warnings.len() {
             0 => String::new(),
             warnings => format!(", {}", counted(warnings, "warning")),
-        }
+        },
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -25,10 +25,20 @@ use crate::sync::Engine;
 #[command(next_help_heading = "AWS")]
 pub(super) struct Account {
     /// The identity store: its d-… id, its UUID or its ARN
-    #[arg(long, env = "IDENTITY_STORE_ID", value_name = "ID")]
+    #[arg(
+        long,
+        env = "IDENTITY_STORE_ID",
+        hide_env_values = true,
+        value_name = "ID"
+    )]
     identity_store_id: Option<String>,
     /// The Region of the identity store, if it is not the one of the Studios
-    #[arg(long, env = "IDENTITY_STORE_REGION", value_name = "REGION")]
+    #[arg(
+        long,
+        env = "IDENTITY_STORE_REGION",
+        hide_env_values = true,
+        value_name = "REGION"
+    )]
     identity_store_region: Option<String>,
     /// The profile to use, as the AWS CLI has them
     #[arg(long)]
@@ -42,7 +52,12 @@ pub(super) struct Account {
 #[derive(Debug, Args)]
 pub(super) struct Connection {
     /// The policy table, JSON or TOML
-    #[arg(long, env = "POLICY_TABLE", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "POLICY_TABLE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     table: PathBuf,
     #[command(flatten)]
     account: Account,

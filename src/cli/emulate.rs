@@ -6,11 +6,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::output::outln;
 use crate::emulator::{Emulator, World};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: emr-studio-sync emulate --directory events/directory.toml --listen 127.0.0.1:4599"
+    after_help = "The lines it prints are for the shell in which the other commands are to find it.\n\n\
+    Example:\n  emr-studio-sync emulate --directory events/directory.toml > emulated.env &\n  \
+    . ./emulated.env"
 )]
 pub(super) struct Arguments {
     /// Where to listen; port 0 takes any that is free
@@ -25,14 +28,31 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let path = arguments.directory;
     let seed = World::from_toml(&super::read(&path)?)
         .map_err(|problem| format!("{}: {problem}", path.display()))?;
+    let store = seed.world.store_id.clone();
     let emulator = Emulator::start(seed.world, arguments.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
-    let url = emulator.url();
-    anstream::println!("export AWS_ENDPOINT_URL_EMR={url} AWS_ENDPOINT_URL_IDENTITYSTORE={url}");
+    // The credentials too: whoever tries this out has real ones about, perhaps.
+    outln!("export AWS_ENDPOINT_URL={}", emulator.url());
+    outln!("export AWS_ACCESS_KEY_ID=emulated AWS_SECRET_ACCESS_KEY=emulated");
+    outln!("export AWS_REGION=us-east-1 IDENTITY_STORE_ID={store}");
     anstream::eprintln!("listening; stop with Ctrl-C");
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(|error| error.to_string())?;
+    told_to_stop().await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ctrl-C, or what stops a container. The first process of one is not stopped
+/// by a signal that it doesn't wait for.
+async fn told_to_stop() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            stopped = tokio::signal::ctrl_c() => stopped,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }

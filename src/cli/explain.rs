@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::connection::{Connected, Connection, no_deadline};
-use super::output::{Output, csv};
+use super::output::{Output, csv, outln, put};
 use super::progress::watched;
 use super::words::paint;
 use crate::event::Subject;
@@ -18,20 +18,19 @@ use crate::sync::{Explanation, RuleExplanation, StudioExplanation};
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: emr-studio-sync explain --user alice@example.com \
-    --table policy.toml --identity-store-id d-1234567890"
+    after_help = "Example:\n  emr-studio-sync explain --user alice@example.com --table policy.toml"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
     whom: Whom,
-    #[command(flatten)]
-    connection: Connection,
     /// Only this Studio, by alias or id
     #[arg(long)]
     studio: Option<String>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// One user or one group.
@@ -88,11 +87,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         explanation.studios.retain(|studio| studio.studio_id == *id);
     }
     match arguments.output {
-        Output::Json => anstream::println!("{:#}", json!(explanation)),
-        Output::Csv => anstream::print!("{}", as_csv(&explanation)?),
+        Output::Json => outln!("{:#}", json!(explanation)),
+        Output::Csv => put(as_csv(&explanation)?)?,
         Output::Table => {
             connected.learn_names(&explanation).await;
-            anstream::print!("{}", connected.tell_why(&explanation));
+            put(connected.tell_why(&explanation))?;
         }
     }
     explanation

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::confirm::confirmed;
 use super::connection::Account;
 use super::explain::Whom;
-use super::output::Output;
+use super::output::{Output, outln};
 use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping};
 use crate::studio::Made;
@@ -25,24 +25,26 @@ use rows::print;
 pub(super) enum Call {
     /// Map a user or a group to a Studio
     #[command(
-        after_help = "Example: emr-studio-sync mapping create --studio analytics \
-        --user alice@example.com --session-policy engineer --table policy.toml"
+        after_help = "Example:\n  emr-studio-sync mapping create --table policy.toml \\\n    \
+        --studio analytics --user alice@example.com --session-policy engineer"
     )]
     Create(WithPolicy),
     /// Give a mapping another session policy
     #[command(
-        after_help = "Example: emr-studio-sync mapping update --studio analytics \
-        --user alice@example.com --session-policy analyst --table policy.toml"
+        after_help = "Example:\n  emr-studio-sync mapping update --table policy.toml \\\n    \
+        --studio analytics --user alice@example.com --session-policy analyst"
     )]
     Update(WithPolicy),
     /// Show one mapping
-    #[command(after_help = "Example: emr-studio-sync mapping get \
-        --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY --group data-engineers")]
+    #[command(
+        after_help = "Example:\n  emr-studio-sync mapping get --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY \\\n    \
+        --group data-engineers --identity-store-id d-1234567890"
+    )]
     Get(Get),
     /// Delete a mapping
     #[command(
         after_help = "Deleting a mapping does not end a session that is open already.\n\n\
-        Example: emr-studio-sync mapping delete --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY \
+        Example:\n  emr-studio-sync mapping delete --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY \\\n    \
         --user-id 0a1b2c3d-1001-7001-8001-00000000a001 --yes"
     )]
     Delete(Delete),
@@ -50,7 +52,7 @@ pub(super) enum Call {
     #[command(
         after_help = "Without --studio: all Studios of the table; without a table too, all of \
         the account in this Region.\n\n\
-        Example: emr-studio-sync mapping list --output csv"
+        Example:\n  emr-studio-sync mapping list --output csv"
     )]
     List(List),
 }
@@ -59,7 +61,12 @@ pub(super) enum Call {
 #[derive(Debug, Args)]
 pub(super) struct Place {
     /// The policy table, for its aliases
-    #[arg(long, env = "POLICY_TABLE", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "POLICY_TABLE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     table: Option<PathBuf>,
     #[command(flatten)]
     account: Account,
@@ -148,8 +155,7 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
         ));
     }
     hands.foretell(studio, &policy);
-    say("+", &hands, studio, &name, hands.words.alias(&policy));
-    Ok(())
+    say("+", &hands, studio, &name, hands.words.alias(&policy))
 }
 
 async fn update(arguments: WithPolicy) -> Result<(), String> {
@@ -171,8 +177,7 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
         hands.words.alias(&has.session_policy),
         hands.words.alias(&policy),
     );
-    say("~", &hands, studio, &name, &format!("{from} -> {to}"));
-    Ok(())
+    say("~", &hands, studio, &name, &format!("{from} -> {to}"))
 }
 
 async fn delete(arguments: Delete) -> Result<(), String> {
@@ -196,8 +201,7 @@ async fn delete(arguments: Delete) -> Result<(), String> {
     }
     let change = by_hand(Action::Delete, &identity, None, Some(&has));
     hands.make(studio, &change).await?;
-    say("-", &hands, studio, whose, policy);
-    Ok(())
+    say("-", &hands, studio, whose, policy)
 }
 
 async fn get(arguments: Get) -> Result<(), String> {
@@ -212,7 +216,7 @@ async fn get(arguments: Get) -> Result<(), String> {
     };
     let row = hands.row(studio, &identity, &mapping);
     match arguments.output {
-        Output::Json => anstream::println!("{:#}", json!(row)),
+        Output::Json => outln!("{:#}", json!(row)),
         output => print(&hands, &[row], output)?,
     }
     Ok(())
@@ -257,8 +261,9 @@ fn unmapped(hands: &Hands, studio: usize, name: &str) -> String {
     format!("{name} is not mapped to {}", hands.studio(studio))
 }
 
-fn say(sign: &str, hands: &Hands, studio: usize, name: &str, policy: &str) {
-    anstream::println!("{sign} {}  {name}  {policy}", hands.studio(studio));
+fn say(sign: &str, hands: &Hands, studio: usize, name: &str, policy: &str) -> Result<(), String> {
+    outln!("{sign} {}  {name}  {policy}", hands.studio(studio));
+    Ok(())
 }
 
 /// A change that no rule wants, but somebody at a terminal.

@@ -1,5 +1,8 @@
 //! How results are printed: for people, for programs, for spreadsheets.
 
+use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -13,6 +16,30 @@ pub(super) enum Output {
     /// For spreadsheets: a line of names, then one line for each row
     Csv,
 }
+
+/// The exit code of a program that SIGPIPE has ended.
+const NOBODY_READS: i32 = 128 + 13;
+
+/// Prints a result. Where nobody reads any more (`… | head`), that ends the
+/// process as it would end any other.
+///
+/// # Errors
+/// If it cannot be written: half a result is none.
+pub(super) fn put(text: impl Display) -> Result<(), String> {
+    let mut out = anstream::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(NOBODY_READS),
+        written => written.map_err(|error| format!("the result cannot be written: {error}")),
+    }
+}
+
+/// Prints a result as a line of its own, as [`put`] does.
+macro_rules! outln {
+    ($($text:tt)*) => {
+        $crate::cli::output::put(format_args!("{}\n", format_args!($($text)*)))?
+    };
+}
+pub(super) use outln;
 
 /// Rows as CSV (RFC 4180), the names of their fields first, even if there are
 /// no rows.

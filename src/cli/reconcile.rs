@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::confirm::confirmed;
 use super::connection::{Connected, Connection, no_deadline};
-use super::output::{Output, csv};
+use super::output::{Output, csv, outln, put};
 use super::progress::watched;
 use super::words::paint;
 use crate::config::Mode;
@@ -31,11 +31,9 @@ const CHANGES: u8 = 2;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 nothing to do, 1 failed, 2 there are changes\n\n\
-    Example: emr-studio-sync plan --table policy.toml --identity-store-id d-1234567890"
+    Example:\n  emr-studio-sync plan --table policy.toml --identity-store-id d-1234567890"
 )]
 pub(super) struct PlanArguments {
-    #[command(flatten)]
-    connection: Connection,
     /// Only this Studio, by alias or id
     #[arg(long)]
     studio: Option<String>,
@@ -45,16 +43,17 @@ pub(super) struct PlanArguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed, or something is still to do\n\n\
-    Example: emr-studio-sync apply --table policy.toml --identity-store-id d-1234567890"
+    Examples:\n  emr-studio-sync apply --table policy.toml --identity-store-id d-1234567890\n  \
+    emr-studio-sync apply --table policy.toml --approve 0f3c9a6b21d4e875"
 )]
 pub(super) struct ApplyArguments {
-    #[command(flatten)]
-    connection: Connection,
     /// Only this Studio, by alias or id
     #[arg(long)]
     studio: Option<String>,
@@ -67,6 +66,8 @@ pub(super) struct ApplyArguments {
     /// How to print it
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
@@ -74,9 +75,9 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     let studio = arguments.studio.as_deref();
     let pass = connected.pass(studio, None, Mode::Plan).await?;
     match arguments.output {
-        Output::Json => anstream::println!("{:#}", connected.json(&pass)),
+        Output::Json => outln!("{:#}", connected.json(&pass)),
         Output::Csv => connected.print_csv(&pass)?,
-        Output::Table => anstream::print!("{}", connected.tell(&pass, arguments.detailed)),
+        Output::Table => put(connected.tell(&pass, arguments.detailed))?,
     }
     Ok(match (is_sound(&pass), pass.report.changes.is_empty()) {
         (false, _) => ExitCode::FAILURE,
@@ -90,7 +91,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
     let (studio, approve) = (arguments.studio.as_deref(), arguments.approve.as_deref());
     let planned = connected.pass(studio, approve, Mode::Plan).await?;
     if arguments.output == Output::Table {
-        anstream::print!("{}", connected.tell(&planned, false));
+        put(connected.tell(&planned, false))?;
     }
     let to_do = |pass: &Pass| {
         let changes = &pass.report.changes;
@@ -107,7 +108,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         _ => {
             let made = connected.pass(studio, approve, Mode::Apply).await?;
             if arguments.output == Output::Table {
-                anstream::println!("\n{}", summary(&made.report));
+                outln!("\n{}", summary(&made.report));
                 made.report
                     .problems
                     .iter()
@@ -117,7 +118,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         }
     };
     match arguments.output {
-        Output::Json => anstream::println!("{:#}", connected.json(&pass)),
+        Output::Json => outln!("{:#}", connected.json(&pass)),
         Output::Csv => connected.print_csv(&pass)?,
         Output::Table => {}
     }
@@ -225,7 +226,7 @@ impl Connected {
         let rows: Vec<_> = changes
             .map(|change| (change, self.words.names.get(&identity_of(change))))
             .collect();
-        anstream::print!("{}", csv(&COLUMNS, &rows)?);
+        put(csv(&COLUMNS, &rows)?)?;
         pass.report
             .problems
             .iter()

@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::output::{outln, put};
 use super::words::Words;
 use crate::aws;
 use crate::config::{Config, Mode};
@@ -23,7 +24,7 @@ use crate::policy::Pace;
 use crate::sync::Engine;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: emr-studio-sync simulate events/*.json")]
+#[command(after_help = "Example:\n  emr-studio-sync simulate events/*.json")]
 pub(super) struct Arguments {
     /// The events, in the order they arrive
     #[arg(required = true)]
@@ -57,16 +58,16 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
                 "report": answer.as_ref().ok(),
                 "error": answer.as_ref().err().map(ToString::to_string),
             })),
-            false => anstream::print!("{}", stage.tell(&file, &payload, &answer)),
+            false => put(stage.tell(&file, &payload, &answer))?,
         }
     }
     let (access, problems) = stage.function.engine().access(far_away()).await;
     if arguments.json {
         let access: Vec<Value> = access.iter().map(|row| stage.access_json(row)).collect();
         let all = json!({ "events": told, "access": access, "problems": problems });
-        anstream::println!("{all:#}");
+        outln!("{all:#}");
     } else {
-        anstream::println!(
+        outln!(
             "\nWho can open which Studio\n{}",
             stage.access_table(&access)
         );

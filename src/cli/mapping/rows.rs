@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::output::{Output, csv};
+use super::super::output::{Output, csv, outln, put};
 use super::super::words::grid;
 use super::hands::Hands;
 use crate::identity::{Id, IdentityType};
@@ -39,9 +39,9 @@ const COLUMNS: [&str; 9] = [
 
 pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), String> {
     match output {
-        Output::Json => anstream::println!("{:#}", json!(rows)),
-        Output::Csv => anstream::print!("{}", csv(&COLUMNS, rows)?),
-        Output::Table if rows.is_empty() => anstream::println!("No mappings."),
+        Output::Json => outln!("{:#}", json!(rows)),
+        Output::Csv => put(csv(&COLUMNS, rows)?)?,
+        Output::Table if rows.is_empty() => outln!("No mappings."),
         Output::Table => {
             let head = [
                 "Studio",
@@ -68,7 +68,7 @@ pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), S
                     row.created.clone().unwrap_or_default(),
                 ]);
             }
-            anstream::println!("{grid}");
+            outln!("{grid}");
         }
     }
     Ok(())

@@ -1,0 +1,163 @@
+//! What happens only where somebody sits at a terminal: questions and signs of
+//! life. The real binary on a pseudo terminal.
+#![cfg(all(feature = "cli", unix))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
+
+mod support;
+
+use std::process::Command;
+use std::time::Duration;
+
+use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType};
+use rexpect::session::{Options, PtySession, spawn_with_options};
+use support::desk::{Desk, said};
+use support::{ANALYST, ANALYTICS, STORE, world};
+
+/// Talks with the tool on a terminal of its own; what it says at the end, and
+/// its exit code.
+async fn talk(
+    desk: &Desk,
+    arguments: &[&str],
+    conversation: impl FnOnce(&mut PtySession) + Send + 'static,
+) -> (String, i32) {
+    let tool = desk.tool(arguments);
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-c", "\"$0\" \"$@\"; echo exit code: $?."])
+        .arg(tool.get_program())
+        .args(tool.get_args())
+        .env_clear()
+        .envs(
+            tool.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .env("POLICY_TABLE", "policy.json")
+        .env("IDENTITY_STORE_ID", STORE)
+        .env("TERM", "xterm")
+        .current_dir(desk.folder.path());
+    // The embedded AWS answers from this thread meanwhile.
+    tokio::task::spawn_blocking(move || {
+        let options = Options::new()
+            .timeout_ms(Some(20_000))
+            .strip_ansi_escape_codes(true);
+        let mut session = spawn_with_options(shell, options).unwrap();
+        conversation(&mut session);
+        let said = session.exp_string("exit code: ").unwrap();
+        let code = session.exp_string(".").unwrap();
+        (said, code.parse().unwrap())
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn apply_shows_the_plan_and_asks_and_only_yes_is_yes() {
+    let desk = Desk::new(world()).await;
+    let question = "Make these changes? Only \"yes\" will do: ";
+    for no in ["no", "y", ""] {
+        let answered = talk(&desk, &["apply"], move |session| {
+            session.exp_string("+ analytics  alice").unwrap();
+            session.exp_string("5 to create").unwrap();
+            session.exp_string(question).unwrap();
+            session.send_line(no).unwrap();
+        });
+        let (said, code) = answered.await;
+        assert!(said.contains("error: nothing was changed"), "{said}");
+        assert_eq!(code, 1);
+        assert_eq!(desk.mappings(), Vec::<String>::new());
+    }
+    let answered = talk(&desk, &["apply"], move |session| {
+        session.exp_string(question).unwrap();
+        session.send_line("yes").unwrap();
+    });
+    let (said, code) = answered.await;
+    assert!(said.contains("5 created"), "{said}");
+    assert_eq!((code, desk.mappings().len()), (0, 5));
+    // Nothing to do, nothing to ask.
+    let (said, code) = talk(&desk, &["apply"], |_| ()).await;
+    assert!(
+        said.contains("Nothing to do") && !said.contains("yes"),
+        "{said}"
+    );
+    assert_eq!(code, 0);
+}
+
+#[tokio::test]
+async fn deleting_by_hand_asks_by_the_name_of_whom_it_is() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "alice", ANALYST)
+        .unwrap();
+    let alice = start.user_id("alice").unwrap();
+    let desk = Desk::new(start).await;
+    let arguments = [
+        "mapping",
+        "delete",
+        "--studio",
+        "analytics",
+        "--user-id",
+        &alice,
+    ];
+    for (answer, code, left) in [("no", 1, 1), ("yes", 0, 0)] {
+        let answered = talk(&desk, &arguments, move |session| {
+            let question = "Delete the mapping of alice in analytics (analyst)? Only \"yes\"";
+            session.exp_string(question).unwrap();
+            session.send_line(answer).unwrap();
+        });
+        let (said, ended) = answered.await;
+        assert_eq!(ended, code, "{said}");
+        assert_eq!(desk.mappings().len(), left);
+    }
+}
+
+#[tokio::test]
+async fn a_long_read_shows_a_sign_of_life_on_a_terminal_and_nowhere_else() {
+    let desk = Desk::new(world()).await;
+    let slow = FaultKind::Latency(Duration::from_millis(400));
+    desk.emulator.world().faults.add(Fault::on("*", slow));
+    let watched = talk(&desk, &["plan"], |session| {
+        session.exp_regex("reading: [0-9]+ calls").unwrap();
+    });
+    let (said, code) = watched.await;
+    assert!(said.contains("5 to create"), "{said}");
+    assert_eq!(code, 2);
+
+    let piped = desk.run(&["plan"]).await;
+    assert_eq!((piped.code, piped.err.as_str()), (2, ""));
+}
+
+#[tokio::test]
+async fn diagnostics_go_to_standard_error_and_results_to_standard_output() {
+    let desk = Desk::new(world()).await;
+    let quiet = desk.run(&["plan", "--output", "csv"]).await;
+    let loud = desk.run(&["-vv", "plan", "--output", "csv"]).await;
+    assert_eq!(quiet.out, loud.out);
+    assert_eq!(quiet.err, "");
+    assert!(
+        loud.err.contains("call=\"ListStudioSessionMappings\""),
+        "{}",
+        loud.err
+    );
+    let applied = desk.run(&["apply", "-v", "--yes"]).await;
+    assert!(applied.err.contains("action=\"create\""), "{}", applied.err);
+    assert!(!applied.err.contains("alice"), "{}", applied.err);
+}
+
+#[tokio::test]
+async fn without_a_region_or_credentials_the_cure_is_named() {
+    let desk = Desk::new(world()).await;
+    let mut command = desk.tool(&[
+        "plan",
+        "--identity-store-id",
+        STORE,
+        "--table",
+        "policy.json",
+    ]);
+    let no_region = said({
+        command.env_remove("AWS_REGION");
+        command
+    });
+    let no_region = no_region.await;
+    assert_eq!(no_region.code, 1);
+    assert!(no_region.err.contains("give --region"), "{}", no_region.err);
+}

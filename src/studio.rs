@@ -1,5 +1,8 @@
 //! EMR Studios: their mappings, as plain values, and the calls that change
-//! them. The only file that names EMR's client.
+//! them. The only file that names EMR's client, but for the one below it.
+
+#[cfg(feature = "cli")]
+mod all;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,11 +13,14 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_emr::Client;
 use aws_sdk_emr::config::Region;
 use aws_sdk_emr::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_emr::types::{IdentityType as EmrIdentityType, SessionMappingSummary, StudioSummary};
+use aws_sdk_emr::types::{IdentityType as EmrIdentityType, SessionMappingSummary};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::DateTime;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+
+#[cfg(feature = "cli")]
+pub use all::all;
 
 use crate::aws::{CallError, Kind, Tally, Witness};
 use crate::identity::{Id, Identity, IdentityType};
@@ -342,38 +348,6 @@ impl Studio {
             .await
             .map_err(refusal)
     }
-}
-
-/// ListStudios, all pages: every Studio of the account in this Region.
-///
-/// # Errors
-/// If any page failed, or any row has no id.
-pub async fn all(
-    config: &SdkConfig,
-    pace: Pace,
-    deadline: Instant,
-) -> Result<Vec<Described>, Refusal> {
-    let call = "ListStudios";
-    let settings = aws_sdk_emr::config::Builder::from(config);
-    let settings = settings.interceptor(Witness(Arc::default()));
-    let request = Client::from_conf(settings.build()).list_studios();
-    let rows = pace.pages(call, BUCKET, deadline, async |marker| {
-        let page = request.clone().set_marker(marker).send().await;
-        let page = page.map_err(|error| CallError::of(call, &error))?;
-        let row = |row: &StudioSummary| {
-            let id = row.studio_id().filter(|id| !id.is_empty());
-            Ok(Described {
-                id: id
-                    .ok_or_else(|| CallError::malformed(call, "a row has no id"))?
-                    .to_owned(),
-                name: row.name().map(str::to_owned),
-                auth_mode: row.auth_mode().map(|mode| mode.as_str().to_owned()),
-            })
-        };
-        let rows = page.studios().iter().map(row);
-        Ok((rows.collect::<Result<Vec<_>, CallError>>()?, page.marker))
-    });
-    rows.await.map_err(refusal)
 }
 
 /// The AuthMode of Studios that have mappings.

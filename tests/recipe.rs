@@ -1,0 +1,123 @@
+//! The recipe for CI in docs: its own steps, run by a shell against the embedded
+//! AWS, with a `gh` that writes down what it is given.
+#![cfg(all(feature = "cli", unix))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType};
+use support::desk::{Desk, Said, said};
+use support::{ANALYST, ANALYTICS, STORE, world};
+
+/// What the workflow runs in the step of this name.
+fn step(name: &str) -> String {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/docs/plan-on-pull-request.yaml"
+    );
+    let workflow = std::fs::read_to_string(file).unwrap();
+    let head = format!("      - name: {name}\n        run: ");
+    let (_, rest) = workflow.split_once(&head).expect(name);
+    let mut lines = rest.lines();
+    let first = lines.next().unwrap();
+    if first != "|" {
+        return first.to_owned();
+    }
+    let script = lines.map_while(|line| line.strip_prefix("          "));
+    script.collect::<Vec<_>>().join("\n")
+}
+
+fn executable(path: &Path, script: &str) {
+    std::fs::write(path, script).unwrap();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+/// Runs a step as the runner does; its answer and the comment, if it made one.
+async fn run(desk: &Desk, name: &str) -> (Said, Option<String>) {
+    let bin = desk.folder.path().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    executable(
+        &bin.join("gh"),
+        "#!/bin/sh\n[ \"$*\" = 'pr comment 7 --edit-last --create-if-none --body-file comment.md' ] \
+         && cp comment.md commented.md\n",
+    );
+    let tool = desk.tool(&[]);
+    let to = bin.join("emr-studio-sync");
+    if !to.exists() {
+        std::os::unix::fs::symlink(tool.get_program(), to).unwrap();
+    }
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-e", "-o", "pipefail", "-c", &step(name)])
+        .env_clear()
+        .envs(
+            tool.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("POLICY_TABLE", "policy.json")
+        .env("IDENTITY_STORE_ID", STORE)
+        .env("PULL_REQUEST", "7")
+        .current_dir(desk.folder.path());
+    let said = said(shell).await;
+    let comment = std::fs::read_to_string(desk.folder.path().join("commented.md"));
+    (said, comment.ok())
+}
+
+#[tokio::test]
+async fn a_change_of_the_table_is_told_in_a_comment_and_passes() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", ANALYST)
+        .unwrap();
+    let desk = Desk::new(start).await;
+    for step in ["Check", "Check what AWS has"] {
+        let (said, comment) = run(&desk, step).await;
+        assert_eq!((said.code, comment), (0, None), "{step}: {}", said.err);
+    }
+    let (said, comment) = run(&desk, "Plan").await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    insta::assert_snapshot!(comment.unwrap(), @r"
+    What this change of the table would do now:
+
+        analytics (es-ABCDEFGHIJKLMNOPQRSTUVWXY)
+          - analytics  dave                 analyst               (no rule wants it)
+          + analytics  alice                engineer              (rules[0], through data-engineers)
+          + analytics  bob                  engineer              (rules[0], through data-engineers)
+          + analytics  carol                analyst               (rules[1], through data-analysts)
+        science (es-0123456789ABCDEFGHIJKLMNO)
+          + science    data-engineers       analyst               (rules[2])
+          + science    ops                  engineer              (rules[3])
+        5 to create, 1 to delete; 0 as they should be.
+    ");
+    assert!(
+        !desk
+            .emulator
+            .world()
+            .calls
+            .iter()
+            .any(|call| call.is_write())
+    );
+}
+
+#[tokio::test]
+async fn a_table_that_leads_nowhere_fails_the_check_and_a_read_that_failed_the_plan() {
+    let desk = Desk::new(world()).await;
+    desk.emulator.world().delete_user("ops").unwrap();
+    let (said, _) = run(&desk, "Check what AWS has").await;
+    assert_eq!(said.code, 1);
+    desk.emulator
+        .world()
+        .faults
+        .add(Fault::on("ListGroups", FaultKind::AccessDenied));
+    let (said, comment) = run(&desk, "Plan").await;
+    assert_eq!((said.code, comment), (1, None), "{}", said.err);
+
+    desk.write("policy.json", "{}");
+    let (said, _) = run(&desk, "Check").await;
+    assert_eq!(said.code, 1);
+}

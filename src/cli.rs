@@ -3,10 +3,12 @@
 //! Results go to standard output, diagnostics to standard error. Exit codes: 0
 //! done, 1 failed, and `plan` 2 when there are changes.
 
+mod adopt;
 mod check;
 mod connection;
 mod emulate;
 mod explain;
+mod export;
 mod output;
 mod place;
 mod progress;
@@ -50,6 +52,10 @@ enum Command {
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
     Explain(explain::Arguments),
+    /// Write the table that keeps the mappings of Studios as they are
+    Adopt(adopt::Arguments),
+    /// Write the directory and the mappings to a file that `simulate` reads
+    Export(export::Arguments),
     /// Say whether a policy table is right, and where it is not
     Check(check::Arguments),
     /// Print the JSON Schema of the policy table
@@ -66,6 +72,8 @@ pub async fn main() -> ExitCode {
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
+        Command::Adopt(arguments) => adopt::run(arguments).await,
+        Command::Export(arguments) => export::run(arguments).await,
         Command::Check(arguments) => check::run(arguments),
         Command::Schema => {
             anstream::print!("{}", policy_table_schema());

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a helper that cannot go on fails its test
 #![allow(dead_code, unreachable_pub)] // each test file uses a part
 
+pub mod desk;
 pub mod runtime;
 
 use std::net::{Ipv4Addr, SocketAddr};

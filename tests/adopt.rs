@@ -76,7 +76,65 @@ async fn a_newcomer_adopts_checks_plans_edits_and_applies() {
     );
     let desk = Desk::new(start).await;
     let before = desk.mappings();
-    insta::assert_snapshot!(adopted(&desk, &[]).await, @"");
+    insta::assert_snapshot!(adopted(&desk, &[]).await, @r#"
+    # The 8 mappings of 2 Studios in us-east-1, as they were
+    # Made by `emr-studio-sync adopt`: as it stands, it changes nothing. To see so:
+    #
+    #     emr-studio-sync check policy.toml
+    #     emr-studio-sync plan --table policy.toml --identity-store-id d-1234567890
+    #
+    # Then make it say what should be, and look at the plan again before you apply it.
+    # For one identity in one Studio the first rule that fits decides.
+
+    [studios]
+    analytics-bi = { id = "es-ABCDEFGHIJKLMNOPQRSTUVWXY" }
+    science = { id = "es-0123456789ABCDEFGHIJKLMNO" }
+
+    [session_policies]
+    somebody-elses = "arn:aws:iam::111122223333:policy/somebody-elses"
+    studio-analyst = "arn:aws:iam::111122223333:policy/studio-analyst"
+    studio-engineer = "arn:aws:iam::111122223333:policy/studio-engineer"
+
+    # analytics-bi: "Analytics & BI" (es-ABCDEFGHIJKLMNOPQRSTUVWXY), 5 mappings
+
+    [[rules]]
+    group = "data-analysts"
+    studio = "analytics-bi"
+    session_policy = "studio-analyst"
+    assign = "group"
+
+    # An exception from the rule for "data" below.
+    [[rules]]
+    user = "ops"
+    studio = "analytics-bi"
+    session_policy = "studio-analyst"
+
+    # 2 of 3 members, and 1 by rules above; who joins later will be mapped too.
+    [[rules]]
+    group = "data"
+    studio = "analytics-bi"
+    session_policy = "studio-engineer"
+    assign = "members"
+
+    [[rules]]
+    user = "dave"
+    studio = "analytics-bi"
+    session_policy = "studio-engineer"
+
+    # science: "Science" (es-0123456789ABCDEFGHIJKLMNO), 3 mappings
+
+    # All 2 members are mapped today; who joins later will be too.
+    [[rules]]
+    group = "data-engineers"
+    studio = "science"
+    session_policy = "somebody-elses"
+    assign = "members"
+
+    [[rules]]
+    user = "break-glass"
+    studio = "science"
+    session_policy = "somebody-elses"
+    "#);
     changes_nothing(&desk).await.unwrap();
     assert_eq!(desk.mappings(), before);
 
@@ -113,7 +171,35 @@ async fn who_is_gone_is_protected_until_the_entry_is_taken_out() {
     start.delete_group("data-analysts").unwrap();
     let desk = Desk::new(start).await;
     let table = adopted(&desk, &[]).await;
-    insta::assert_snapshot!(body(&table), @"");
+    insta::assert_snapshot!(body(&table), @r#"
+    [studios]
+    es-0123456789abcdefghijklmno = { id = "es-0123456789ABCDEFGHIJKLMNO", retired_policies = ["somebody-elses"] }
+    es-abcdefghijklmnopqrstuvwxy = { id = "es-ABCDEFGHIJKLMNOPQRSTUVWXY" }
+
+    [session_policies]
+    somebody-elses = "arn:aws:iam::111122223333:policy/somebody-elses"
+    studio-engineer = "arn:aws:iam::111122223333:policy/studio-engineer"
+
+    # es-abcdefghijklmnopqrstuvwxy: es-ABCDEFGHIJKLMNOPQRSTUVWXY, 2 mappings
+
+    # All 2 members are mapped today; who joins later will be too.
+    [[rules]]
+    group = "data-engineers"
+    studio = "es-abcdefghijklmnopqrstuvwxy"
+    session_policy = "studio-engineer"
+    assign = "members"
+
+    # Gone from the directory, and mapped to es-0123456789abcdefghijklmno as "dave" with somebody-elses, to es-abcdefghijklmnopqrstuvwxy as "dave" with studio-engineer still. Take this entry out,
+    # and that will be deleted.
+    [[protect]]
+    user_id = "a0000000-0000-4000-8000-000000000004"
+
+    # Gone from the directory, and mapped to es-abcdefghijklmnopqrstuvwxy as "data-analysts" with studio-engineer still. Take this entry out,
+    # and that will be deleted.
+    [[protect]]
+    group_id = "b0000000-0000-4000-8000-000000000002"
+    assign = "group"
+    "#);
     changes_nothing(&desk).await.unwrap();
 
     let without = body(&table)
@@ -153,7 +239,63 @@ async fn names_that_could_mean_others_give_way_to_ids() {
         ANALYST,
     );
     let desk = Desk::new(start).await;
-    insta::assert_snapshot!(body(&adopted(&desk, &[]).await), @"");
+    insta::assert_snapshot!(body(&adopted(&desk, &[]).await), @r#"
+    [studios]
+    # Nobody is mapped to it: take it in when there is a rule for it.
+    # es-0123456789abcdefghijklmno = { id = "es-0123456789ABCDEFGHIJKLMNO" }
+    es-abcdefghijklmnopqrstuvwxy = { id = "es-ABCDEFGHIJKLMNOPQRSTUVWXY" }
+
+    [session_policies]
+    studio-analyst = "arn:aws:iam::111122223333:policy/studio-analyst"
+
+    # es-abcdefghijklmnopqrstuvwxy: es-ABCDEFGHIJKLMNOPQRSTUVWXY, 8 mappings
+
+    [[rules]]
+    group = """
+    Data "A"
+    B"""
+    studio = "es-abcdefghijklmnopqrstuvwxy"
+    session_policy = "studio-analyst"
+    assign = "group"
+
+    [[rules]]
+    group = "Ops"
+    studio = "es-abcdefghijklmnopqrstuvwxy"
+    session_policy = "studio-analyst"
+    assign = "group"
+
+    # By id: the name "all-*" could mean others too.
+    [[rules]]
+    group_id = "b0000000-0000-4000-8000-000000000003"
+    studio = "es-abcdefghijklmnopqrstuvwxy"
+    session_policy = "studio-analyst"
+    assign = "group"
+
+    # By id: the name "all-*" could mean others too.
+    # All 2 members are mapped today; who joins later will be too.
+    [[rules]]
+    group_id = "b0000000-0000-4000-8000-000000000003"
+    studio = "es-abcdefghijklmnopqrstuvwxy"
+    session_policy = "studio-analyst"
+    assign = "members"
+
+    # By id: the name "DAVE" could mean others too.
+    [[rules]]
+    user_id = "a0000000-0000-4000-8000-000000000007"
+    studio = "es-abcdefghijklmnopqrstuvwxy"
+    session_policy = "studio-analyst"
+
+    # By id: the name "dave*" could mean others too.
+    [[rules]]
+    user_id = "a0000000-0000-4000-8000-000000000006"
+    studio = "es-abcdefghijklmnopqrstuvwxy"
+    session_policy = "studio-analyst"
+
+    [[rules]]
+    user = "o'hara\\\"\u0007"
+    studio = "es-abcdefghijklmnopqrstuvwxy"
+    session_policy = "studio-analyst"
+    "#);
     changes_nothing(&desk).await.unwrap();
 }
 
@@ -164,7 +306,22 @@ async fn only_the_studios_that_are_named_or_all_that_can_have_mappings() {
     map(&mut start, SCIENCE, USER, &["alice"], ENGINEER);
     let desk = Desk::new(start).await;
     let all = adopted(&desk, &[]).await;
-    insta::assert_snapshot!(body(&all), @"");
+    insta::assert_snapshot!(body(&all), @r#"
+    [studios]
+    es-0123456789abcdefghijklmno = { id = "es-0123456789ABCDEFGHIJKLMNO" }
+    # Nobody is mapped to it: take it in when there is a rule for it.
+    # es-abcdefghijklmnopqrstuvwxy = { id = "es-ABCDEFGHIJKLMNOPQRSTUVWXY" }
+
+    [session_policies]
+    studio-engineer = "arn:aws:iam::111122223333:policy/studio-engineer"
+
+    # es-0123456789abcdefghijklmno: es-0123456789ABCDEFGHIJKLMNO, 1 mapping
+
+    [[rules]]
+    user = "alice"
+    studio = "es-0123456789abcdefghijklmno"
+    session_policy = "studio-engineer"
+    "#);
     changes_nothing(&desk).await.unwrap();
     let one = adopted(&desk, &["--studio", ANALYTICS, "--studio", ANALYTICS]).await;
     assert!(

@@ -136,7 +136,7 @@ pub(crate) struct SeedStudio {
     pub(crate) auth_mode: AuthMode,
     pub(crate) user_limit: Option<usize>,
     pub(crate) group_limit: Option<usize>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) mappings: Vec<SeedMapping>,
 }
 

@@ -37,9 +37,11 @@ pub(super) async fn read(
         let described = listed.get(&studio.id).cloned().flatten();
         one_studio(engine, index, described, region)
     });
+    let mut studios = try_join_all(studios).await?;
+    studios.sort_by_cached_key(|(studio, _)| (studio.name.clone(), studio.id.clone()));
     let mut present = Present {
         store_id: engine.store_id().to_owned(),
-        studios: try_join_all(studios).await?,
+        studios,
         directory: BTreeMap::new(),
         members: BTreeMap::new(),
     };

@@ -303,8 +303,8 @@ impl<'a> Written<'a> {
 /// What its owner called it, and its id.
 fn title(studio: &Described) -> String {
     match &studio.name {
-        Some(name) => format!("{name:?} ({})", studio.id),
-        None => studio.id.clone(),
+        Some(name) if *name != studio.id => format!("{name:?} ({})", studio.id),
+        _ => studio.id.clone(),
     }
 }
 

@@ -251,7 +251,7 @@ impl<'a> Written<'a> {
 
     /// Who is gone from the directory: no rule fits them any more.
     fn gone(&self) -> String {
-        let mut gone: BTreeMap<&Identity, Vec<String>> = BTreeMap::new();
+        let mut gone: BTreeMap<&Identity, String> = BTreeMap::new();
         for (identity, studio) in self.present.mapped() {
             if !self.present.has(identity) {
                 let mapping = &self.present.studios[studio].1[identity];
@@ -259,9 +259,8 @@ impl<'a> Written<'a> {
                 let name = mapping.name.as_ref();
                 let name = name.map_or(String::new(), |name| format!(" as {name:?}"));
                 let studio = &self.studios[studio];
-                gone.entry(identity)
-                    .or_default()
-                    .push(format!("{studio}{name} with {policy}"));
+                let lines = gone.entry(identity).or_default();
+                let _ = writeln!(lines, "#   {studio}{name} with {policy}");
             }
         }
         let mut text = String::new();
@@ -272,9 +271,8 @@ impl<'a> Written<'a> {
             };
             let _ = write!(
                 text,
-                "\n# Gone from the directory, and mapped to {} still. Take this entry out,\n\
-                 # and that will be deleted.\n[[protect]]\n{}{assign}",
-                mappings.join(", to "),
+                "\n# Gone from the directory, and still mapped to\n{mappings}\
+                 # Take this entry out, and that will be deleted.\n[[protect]]\n{}{assign}",
                 self.selector(identity)
             );
         }

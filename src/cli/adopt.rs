@@ -26,12 +26,12 @@ use crate::studio::{self, Described, SSO};
     Example: emr-studio-sync adopt --identity-store-id d-1234567890 > policy.toml"
 )]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    account: Account,
     /// Only this Studio; may be given several times. Otherwise all Studios of the
     /// account in this Region that people sign in to with IAM Identity Center
     #[arg(long = "studio", value_name = "ID")]
     studios: Vec<String>,
+    #[command(flatten)]
+    account: Account,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {

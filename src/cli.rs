@@ -3,11 +3,13 @@
 //! Results go to standard output, diagnostics to standard error. Exit codes: 0
 //! done, 1 failed, and `plan` 2 when there are changes.
 
+mod adopt;
 mod check;
 mod confirm;
 mod connection;
 mod emulate;
 mod explain;
+mod export;
 mod manual;
 mod mapping;
 mod output;
@@ -58,6 +60,10 @@ enum Command {
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
     Explain(explain::Arguments),
+    /// Write the table that keeps the mappings of Studios as they are
+    Adopt(adopt::Arguments),
+    /// Write the directory and the mappings to a file that `simulate` reads
+    Export(export::Arguments),
     /// Create, update, get, delete or list session mappings by hand
     #[command(subcommand)]
     Mapping(mapping::Call),
@@ -95,6 +101,8 @@ pub async fn main() -> ExitCode {
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
+        Command::Adopt(arguments) => adopt::run(arguments).await,
+        Command::Export(arguments) => export::run(arguments).await,
         Command::Mapping(call) => mapping::run(call).await,
         Command::Check(arguments) => check::run(arguments).await,
         Command::Schema => put(policy_table_schema()).map(|()| ExitCode::SUCCESS),

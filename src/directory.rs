@@ -8,6 +8,7 @@
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_config::SdkConfig;
@@ -225,6 +226,21 @@ impl IdentityStore {
         group: &Id,
         deadline: Instant,
     ) -> Result<Answer<BTreeSet<Id>>, CallError> {
+        let members = self.members_up_to(usize::MAX, group, deadline).await?;
+        Ok(members.map(Option::unwrap_or_default))
+    }
+
+    /// ListGroupMemberships, as long as there are no more than `most` members.
+    /// Of a group that has more, nothing is said but that.
+    ///
+    /// # Errors
+    /// If any page failed, or any row is not whole.
+    pub async fn members_up_to(
+        &self,
+        most: usize,
+        group: &Id,
+        deadline: Instant,
+    ) -> Result<Answer<Option<BTreeSet<Id>>>, CallError> {
         let call = "ListGroupMemberships";
         let request = self
             .client
@@ -232,6 +248,7 @@ impl IdentityStore {
             .identity_store_id(&self.store_id)
             .group_id(group.as_str())
             .max_results(PAGE);
+        let count = AtomicUsize::new(0);
         let rows = self.pace.pages(call, call, deadline, async |token| {
             let page = request.clone().set_next_token(token).send().await;
             let page = page.map_err(|error| failed(call, &error))?;
@@ -246,12 +263,13 @@ impl IdentityStore {
                 }
             };
             let rows = page.group_memberships().iter().map(row);
-            Ok((
-                rows.collect::<Result<Vec<_>, CallError>>()?,
-                page.next_token,
-            ))
+            let rows = rows.collect::<Result<Vec<_>, CallError>>()?;
+            let until_now = count.fetch_add(rows.len(), Ordering::Relaxed) + rows.len();
+            Ok((rows, page.next_token.filter(|_| until_now <= most)))
         });
-        let members = rows.await.map(|rows| rows.into_iter().collect());
+        let members = rows
+            .await
+            .map(|rows| (rows.len() <= most).then(|| rows.into_iter().collect()));
         or_gone(members, Kind::NoGroup)
     }
 

@@ -4,6 +4,8 @@
 //! A table is written by people ([`document`]), checked as a whole ([`read`]),
 //! and then only this form of it is used: aliases resolved, defaults filled in.
 
+#[cfg(feature = "cli")]
+pub mod adopt;
 pub mod document;
 pub mod fit;
 mod json;
@@ -96,6 +98,18 @@ pub struct Protected {
     pub assign: Option<Assign>,
 }
 
+impl Protected {
+    /// Whether the directory has to be asked whom it means: for names, and for
+    /// members. An id is all that is needed of who bears it, here or gone.
+    pub fn needs_directory(&self) -> bool {
+        match self.select {
+            Selector::UserId(_) => false,
+            Selector::GroupId(_) => self.assign != Some(Assign::Group),
+            Selector::Group(_) | Selector::User(_) => true,
+        }
+    }
+}
+
 /// How a rule or an entry of `protect` says whom it means.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Selector {
@@ -115,6 +129,14 @@ impl Selector {
         match self {
             Selector::Group(_) | Selector::GroupId(_) => IdentityType::Group,
             Selector::User(_) | Selector::UserId(_) => IdentityType::User,
+        }
+    }
+
+    /// The id it goes by, if it goes by one.
+    pub fn id(&self) -> Option<&Id> {
+        match self {
+            Selector::GroupId(id) | Selector::UserId(id) => Some(id),
+            Selector::Group(_) | Selector::User(_) => None,
         }
     }
 

@@ -377,7 +377,7 @@ impl Engine {
             ));
         }
         for (index, entry) in self.table.protect.iter().enumerate() {
-            if is_gone(&entry.select) && holds(&entry.select) {
+            if entry.needs_directory() && is_gone(&entry.select) && holds(&entry.select) {
                 pass.unresolved_rules += 1;
                 problems.push(format!(
                     "protect[{index}]: {} is not there; nothing is deleted or changed until it is",

@@ -510,6 +510,58 @@ async fn a_protected_user_keeps_the_mapping_even_when_deleted_from_the_directory
     assert!(bench.writes().is_empty());
 }
 
+#[tokio::test]
+async fn who_is_protected_by_id_stays_so_when_deleted_from_the_directory() {
+    let start = world();
+    let id = |name: &str| start.user_id(name).or(start.group_id(name)).unwrap();
+    let (carol, engineers) = (id("carol"), id("data-engineers"));
+    let policy = |protect: Value| {
+        table(|table| {
+            table["protect"] = protect;
+            table["rules"][2]["group"] = json!("data-engineer*"); // or the rule itself would hold
+            table["rules"][0]["group"] = json!("data-engineer*");
+        })
+    };
+    let protect = json!([{ "user_id": carol }, { "group_id": engineers, "assign": "group" }]);
+    let bench = Bench::in_agreement(start.clone(), policy(protect)).await;
+    bench.world(|world| {
+        world.delete_user("carol").unwrap();
+        world.delete_group("data-engineers").unwrap();
+    });
+    let report = bench.full_pass().await;
+    // Nobody is held up by a group of which nothing more has to be known.
+    assert_eq!(
+        outcomes(&report),
+        BTreeMap::from([("delete done".to_owned(), 2)])
+    );
+    assert_eq!(problems(&report), "");
+    let gone = [
+        format!("analytics USER {carol} analyst"),
+        "science USER ops engineer".to_owned(),
+        format!("science GROUP {engineers} analyst"),
+    ];
+    let mut left = bench.mappings();
+    left.sort_by_key(|row| gone.iter().position(|gone| gone == row));
+    assert_eq!(left, gone);
+
+    // Its members would have to be known: without them, everything waits.
+    let protect = json!([{ "group_id": engineers }]);
+    let bench = Bench::in_agreement(start.clone(), policy(protect)).await;
+    bench.world(|world| {
+        world.delete_user("carol").unwrap();
+        world.delete_group("data-engineers").unwrap();
+    });
+    let report = bench.full_pass().await;
+    assert_eq!(
+        (&report["deleted"], &report["updated"]),
+        (&json!(0), &json!(0))
+    );
+    assert!(
+        problems(&report).contains("protect[0]: group_id"),
+        "{report:#}"
+    );
+}
+
 // -------------------------------------------------------- missing and disabled
 
 #[tokio::test]

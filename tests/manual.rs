@@ -54,19 +54,17 @@ fn every_command_shows_an_example() {
     for section in reference.split("\n## ").skip(1) {
         let (name, help) = section.split_once('\n').unwrap();
         let is_a_group = help.contains("\nCommands:\n");
-        let has_one = examples.iter().any(|(of, _)| of == name);
+        let of_it =
+            |(of, words): &(String, Vec<String>)| of == name && words.join(" ").starts_with(name);
+        let has_one = examples.iter().any(of_it);
         assert!(has_one || is_a_group, "{name} has no example");
     }
 }
 
 #[test]
 fn every_example_is_understood() {
-    for (name, words) in examples() {
+    for (_, words) in examples() {
         let command = words.join(" ");
-        assert!(
-            command.starts_with(&name),
-            "{command} is no example of {name}"
-        );
         // What comes after is the shell's; and to ask for help is to have the
         // words before it understood.
         let ours = words[1..]

@@ -24,10 +24,14 @@ use crate::policy::Pace;
 use crate::sync::Engine;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  emr-studio-sync simulate events/*.json")]
+#[command(
+    after_help = "Without events, the full pass is played that the schedule makes: what would a \
+    changed table do?\n\n\
+    Examples:\n  emr-studio-sync simulate events/*.json\n  \
+    emr-studio-sync simulate --table changed.toml --directory exported.toml"
+)]
 pub(super) struct Arguments {
-    /// The events, in the order they arrive
-    #[arg(required = true)]
+    /// The events, in the order they arrive; none for one full pass
     events: Vec<PathBuf>,
     /// The policy table, JSON or TOML
     #[arg(long, default_value = "events/policy.toml")]
@@ -44,14 +48,19 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let mut stage = Stage::set(&arguments.table, &arguments.directory).await?;
     let (mut all_went_well, mut told) = (true, Vec::new());
+    let mut events = Vec::new();
     for path in &arguments.events {
-        let (payload, answer) = stage.play(path).await?;
+        let payload: Value = serde_json::from_str(&super::read(path)?)
+            .map_err(|error| format!("{}: not JSON: {error}", path.display()))?;
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        events.push((file.into_owned(), payload));
+    }
+    if events.is_empty() {
+        events.push(("full pass".to_owned(), schedule()));
+    }
+    for (file, payload) in events {
+        let answer = stage.play(&file, &payload).await?;
         all_went_well &= answer.is_ok();
-        let file = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
         match arguments.json {
             true => told.push(json!({
                 "event": file,
@@ -96,9 +105,14 @@ fn far_away() -> Instant {
     Instant::now() + Duration::from_secs(3600)
 }
 
+/// What the schedule sends.
+fn schedule() -> Value {
+    json!({ "detail-type": "Scheduled Event", "source": "aws.events", "detail": {} })
+}
+
 impl Stage {
     async fn set(table: &Path, directory: &Path) -> Result<Stage, String> {
-        let Seed { world, story } = World::from_toml(&super::read(directory)?)
+        let Seed { mut world, story } = World::from_toml(&super::read(directory)?)
             .map_err(|problem| format!("{}: {problem}", directory.display()))?;
         let (mut table, document) = super::load_table(table)?;
         // Nobody else calls the embedded AWS, and it is never tired.
@@ -107,6 +121,14 @@ impl Stage {
             emr_burst: 10_000,
             identity_store_per_second: 1e4,
         };
+        // It has one account: there is no role to assume, and whose Studio it is
+        // makes no difference.
+        for studio in &mut table.studios {
+            (studio.role_arn, studio.external_id) = (None, None);
+        }
+        for studio in world.studios.values_mut() {
+            studio.account = None;
+        }
         let config = Config {
             identity_store_id: world.store_id.clone(),
             identity_store_region: None,
@@ -143,16 +165,12 @@ impl Stage {
 
     /// Lets the directory change, as the real one does before its event comes,
     /// and then the event arrive.
-    async fn play(&mut self, path: &Path) -> Result<(Value, Result<Value, Error>), String> {
-        let payload: Value = serde_json::from_str(&super::read(path)?)
-            .map_err(|error| format!("{}: not JSON: {error}", path.display()))?;
-        let file = path.file_name().unwrap_or_default().to_string_lossy();
+    async fn play(&mut self, file: &str, payload: &Value) -> Result<Result<Value, Error>, String> {
         for step in self.story.iter().filter(|step| step.before == file) {
             self.emulator.world().play(step)?;
         }
         self.learn_names();
-        let answer = self.function.handle(payload.clone(), far_away()).await;
-        Ok((payload, answer))
+        Ok(self.function.handle(payload.clone(), far_away()).await)
     }
 
     fn learn_names(&mut self) {

@@ -63,6 +63,7 @@ pub use calls::{Call, Outcome};
 pub use faults::{Fault, FaultKind, Faults};
 pub use limits::{Bucket, RateLimits};
 pub use records::{AuthMode, Group, IdentityType, Mapping, Membership, Minted, Studio, User};
+pub(crate) use seed::{File, SeedGroup, SeedMapping, SeedStudio, SeedUser};
 pub use seed::{Member, NewIdentity, RenameGroup, RenameUser, Seed, Step};
 pub use settings::{AfterIdentityGone, Settings, Texts};
 pub use world::World;

@@ -1,6 +1,6 @@
 //! The seed file: a world, and a story of what happens in it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::records::{AuthMode, IdentityType};
 use super::settings::Settings;
@@ -88,63 +88,68 @@ pub struct Member {
     pub membership_id: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// A seed file, as it is read and as `export` writes it.
+#[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    identity_store_id: Option<String>,
-    account: Option<String>,
+pub(crate) struct File {
+    pub(crate) identity_store_id: Option<String>,
+    pub(crate) account: Option<String>,
     #[serde(default)]
-    users: Vec<SeedUser>,
+    pub(crate) users: Vec<SeedUser>,
     #[serde(default)]
-    groups: Vec<SeedGroup>,
+    pub(crate) groups: Vec<SeedGroup>,
     #[serde(default)]
-    studios: Vec<SeedStudio>,
-    #[serde(default)]
-    settings: Settings,
-    #[serde(default)]
-    story: Vec<Step>,
+    pub(crate) studios: Vec<SeedStudio>,
+    // What is written is a moment of the real AWS: it has no switches, and
+    // nothing happens later.
+    #[serde(default, skip_serializing)]
+    pub(crate) settings: Settings,
+    #[serde(default, skip_serializing)]
+    pub(crate) story: Vec<Step>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct SeedUser {
-    id: Option<String>,
-    name: String,
-    enabled: Option<bool>,
+pub(crate) struct SeedUser {
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) enabled: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct SeedGroup {
-    id: Option<String>,
-    name: String,
+pub(crate) struct SeedGroup {
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
     #[serde(default)]
-    members: Vec<String>,
+    pub(crate) members: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct SeedStudio {
-    id: String,
-    name: Option<String>,
-    region: Option<String>,
-    account: Option<String>,
+pub(crate) struct SeedStudio {
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) account: Option<String>,
     #[serde(default)]
-    auth_mode: AuthMode,
-    user_limit: Option<usize>,
-    group_limit: Option<usize>,
-    #[serde(default)]
-    mappings: Vec<SeedMapping>,
+    pub(crate) auth_mode: AuthMode,
+    pub(crate) user_limit: Option<usize>,
+    pub(crate) group_limit: Option<usize>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mappings: Vec<SeedMapping>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct SeedMapping {
-    user: Option<String>,
-    user_id: Option<String>,
-    group: Option<String>,
-    group_id: Option<String>,
-    session_policy: String,
+pub(crate) struct SeedMapping {
+    pub(crate) user: Option<String>,
+    pub(crate) user_id: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) group_id: Option<String>,
+    /// The name it was made under, if that is not the one borne now.
+    pub(crate) name: Option<String>,
+    pub(crate) session_policy: String,
 }
 
 impl World {
@@ -292,6 +297,7 @@ impl World {
             user_id,
             group,
             group_id,
+            name,
             session_policy,
         } = seed;
         let (kind, id) = match (user, user_id, group, group_id) {
@@ -307,6 +313,11 @@ impl World {
         {
             return Err(format!("{kind} {id} is mapped already"));
         }
-        self.map_id(studio, kind, &id, session_policy)
+        self.map_id(studio, kind, &id, session_policy)?;
+        let mapping = self.mappings.get_mut(&(studio.into(), kind, id));
+        if let (Some(mapping), Some(name)) = (mapping, name) {
+            mapping.identity_name.clone_from(name);
+        }
+        Ok(())
     }
 }

@@ -245,21 +245,19 @@ impl Table {
             return true;
         }
         self.protect.iter().any(|entry| {
-            let Some(ids) = directory
-                .selected
-                .get(&entry.select)
-                .and_then(Answer::known)
-            else {
-                return false;
-            };
+            let selected = directory.selected.get(&entry.select);
+            let ids = selected.and_then(Answer::known);
             let itself = entry.select.kind() == identity.kind
                 && entry.assign != Some(Assign::Members)
-                && ids.contains(&identity.id);
+                // Who is protected by id stays so when gone from the directory.
+                && (entry.select.id() == Some(&identity.id)
+                    || ids.is_some_and(|ids| ids.contains(&identity.id)));
             let as_member = entry.select.kind() == IdentityType::Group
                 && identity.kind == IdentityType::User
                 && entry.assign != Some(Assign::Group)
                 && ids
-                    .iter()
+                    .into_iter()
+                    .flatten()
                     .any(|group| directory.holds(group, &identity.id) == Some(true));
             itself || as_member
         })
@@ -274,7 +272,8 @@ impl Table {
             let members = rule.assign == Assign::Members;
             self.doubt_selector(&rule.select, members, &place, directory, reach, &mut doubts);
         }
-        for (index, entry) in self.protect.iter().enumerate() {
+        let protect = self.protect.iter().enumerate();
+        for (index, entry) in protect.filter(|(_, entry)| entry.needs_directory()) {
             let place = format!("protect[{index}]");
             let members = entry.assign != Some(Assign::Group);
             self.doubt_selector(

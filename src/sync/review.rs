@@ -52,10 +52,13 @@ impl Engine {
         let rules = self.table.rules.iter().enumerate();
         let rules = rules.map(|(index, rule)| (format!("rules[{index}]"), &rule.select, true));
         let protect = self.table.protect.iter().enumerate();
-        let protect =
-            protect.map(|(index, entry)| (format!("protect[{index}]"), &entry.select, false));
+        let hold = self.table.on_missing_group == OnMissingGroup::Hold;
+        let protect = protect.map(|(index, entry)| {
+            let holds = hold && entry.needs_directory() && entry.select.names_one_group();
+            (format!("protect[{index}]"), &entry.select, holds)
+        });
         let mut group_names = None;
-        for (place, selector, is_rule) in rules.chain(protect) {
+        for (place, selector, is_needed) in rules.chain(protect) {
             let place = format!("{place}.{}", field(selector));
             match selected.get(selector) {
                 Some(Answer::Gone) => {
@@ -77,9 +80,7 @@ impl Engine {
                     }
                     // Whom nobody finds, nobody deletes either: only a rule, or
                     // an entry that holds everything, needs them there.
-                    let held = self.table.on_missing_group == OnMissingGroup::Hold
-                        && selector.names_one_group();
-                    match is_rule || held {
+                    match is_needed {
                         true => review.problems.push(Problem::new(place, message)),
                         false => review.warnings.push(Problem::new(place, message)),
                     }

@@ -36,6 +36,10 @@ impl Desk {
         std::fs::write(self.folder.path().join(file), text).unwrap();
     }
 
+    pub fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(file)).unwrap()
+    }
+
     /// The tool, with the embedded AWS around it and nothing else.
     pub fn tool(&self, arguments: &[&str]) -> Command {
         let url = self.emulator.url();

@@ -1,0 +1,85 @@
+//! `adopt`: the table that keeps the mappings as they are. The first step of
+//! everyone who has mappings already.
+
+mod present;
+mod written;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::connection::Account;
+use super::output::put;
+use super::progress::watched;
+use crate::policy::document::{self, Document};
+use crate::policy::read;
+use crate::studio::{Described, SSO};
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The table goes to standard output, and keeps everything as it is: `plan` finds \
+    nothing to do.\nThen change it to what it should be.\n\n\
+    Example:\n  emr-studio-sync adopt --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY > policy.toml"
+)]
+pub(super) struct Arguments {
+    /// Only this Studio; may be given several times. Otherwise all Studios of the
+    /// account in this Region that people sign in to with IAM Identity Center
+    #[arg(long = "studio", value_name = "ID")]
+    studios: Vec<String>,
+    #[command(flatten)]
+    account: Account,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let Arguments { account, studios } = arguments;
+    let (store_id, sdk) = (account.store_id()?, account.sdk().await?);
+    let region = sdk.region().map(ToString::to_string).unwrap_or_default();
+    let listed = match studios.is_empty() {
+        true => all_studios(&account, &region).await?,
+        false => studios.into_iter().map(|id| (id, None)).collect(),
+    };
+    let document = Document {
+        studios: listed.keys().map(|id| with_id(id)).collect(),
+        ..Document::default()
+    };
+    let table = read::resolved(&document).map_err(|problems| {
+        let problems = problems.into_iter().map(|problem| problem.message);
+        format!("--studio: {}", problems.collect::<Vec<_>>().join("; "))
+    })?;
+    let engine = account.engine(store_id, table).await?;
+    let reading = present::read(&engine, &listed, &region);
+    let present = watched(&engine, "reading", reading).await?;
+    put(written::table(&present, &region)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn with_id(id: &str) -> (String, document::Studio) {
+    let studio = document::Studio {
+        id: id.to_owned(),
+        ..document::Studio::default()
+    };
+    (id.to_owned(), studio)
+}
+
+/// The Studios of the account that can have mappings.
+async fn all_studios(
+    account: &Account,
+    region: &str,
+) -> Result<BTreeMap<String, Option<Described>>, String> {
+    let all = account.studios().await?;
+    let count = all.len();
+    let is_sso = |studio: &Described| studio.auth_mode.as_deref().is_none_or(|mode| mode == SSO);
+    let studios: BTreeMap<_, _> = all
+        .into_iter()
+        .filter(is_sso)
+        .map(|studio| (studio.id.clone(), Some(studio)))
+        .collect();
+    match studios.is_empty() {
+        true => Err(format!(
+            "none of the {count} Studios of this account in {region} has AuthMode SSO, \
+             so none can have mappings"
+        )),
+        false => Ok(studios),
+    }
+}

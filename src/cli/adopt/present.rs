@@ -1,0 +1,213 @@
+//! What is there: the mappings of some Studios, who they are about, and the
+//! groups whose members are all among them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::{join, try_join_all};
+
+use crate::cli::connection::no_deadline;
+use crate::identity::{Id, Identity, IdentityType};
+use crate::plan::Mappings;
+use crate::policy::fit::{Answer, Directory};
+use crate::policy::{Selector, Table};
+use crate::studio::{Described, Refusal, SSO};
+use crate::sync::Engine;
+
+/// Everything that was read. There is none if anything could not be: a table
+/// without some of the mappings would delete them.
+#[derive(Debug)]
+pub(super) struct Present {
+    pub(super) store_id: String,
+    pub(super) studios: Vec<(Described, Mappings)>,
+    /// Who is mapped and in the directory, and the groups that may serve; the
+    /// name, where they have one.
+    pub(super) directory: BTreeMap<Identity, Option<String>>,
+    /// All members of the groups that may serve.
+    pub(super) members: BTreeMap<Id, BTreeSet<Id>>,
+}
+
+/// Reads it. `listed` says what is known of a Studio already.
+pub(super) async fn read(
+    engine: &Engine,
+    listed: &BTreeMap<String, Option<Described>>,
+    region: &str,
+) -> Result<Present, String> {
+    let studios = engine.table().studios.iter().enumerate();
+    let studios = studios.map(|(index, studio)| {
+        let described = listed.get(&studio.id).cloned().flatten();
+        one_studio(engine, index, described, region)
+    });
+    let mut studios = try_join_all(studios).await?;
+    studios.sort_by_cached_key(|(studio, _)| (studio.name.clone(), studio.id.clone()));
+    let mut present = Present {
+        store_id: engine.store_id().to_owned(),
+        studios,
+        directory: BTreeMap::new(),
+        members: BTreeMap::new(),
+    };
+    let mapped: BTreeSet<&Identity> = present.mapped().map(|(identity, _)| identity).collect();
+    let of_kind = |kind| mapped.iter().filter(move |one| one.kind == kind);
+    let users = of_kind(IdentityType::User).map(|user| one_user(engine, &user.id));
+    let groups = of_kind(IdentityType::Group).map(|group| one_group(engine, &group.id));
+    let (users, groups) = join(try_join_all(users), try_join_all(groups)).await;
+
+    let mut holding: BTreeMap<Id, usize> = BTreeMap::new();
+    let mut directory = BTreeMap::new();
+    for (user, name, its_groups) in users?.into_iter().flatten() {
+        directory.insert(user, name);
+        for group in its_groups {
+            *holding.entry(group).or_default() += 1;
+        }
+    }
+    directory.extend(groups?.into_iter().flatten());
+
+    // A rule for one user is as short. And no group serves that has more
+    // members than there are mapped users: it is not read to its end.
+    let most = of_kind(IdentityType::User).count();
+    holding.retain(|_, users| *users > 1);
+    let members = holding
+        .keys()
+        .map(|group| some_members(engine, group, most));
+    let members = try_join_all(members).await?.into_iter().flatten();
+    let serves = |(_, members): &(Id, BTreeSet<Id>)| {
+        let mut members = members.iter().cloned().map(Identity::user);
+        members.all(|user| directory.contains_key(&user))
+    };
+    let mut members: BTreeMap<Id, BTreeSet<Id>> = members.filter(serves).collect();
+    let serving = members.keys().map(|group| one_group(engine, group));
+    directory.extend(try_join_all(serving).await?.into_iter().flatten());
+    members.retain(|group, _| directory.contains_key(&Identity::group(group.clone())));
+    (present.directory, present.members) = (directory, members);
+    Ok(present)
+}
+
+async fn one_studio(
+    engine: &Engine,
+    index: usize,
+    described: Option<Described>,
+    region: &str,
+) -> Result<(Described, Mappings), String> {
+    let (studio, id) = (engine.studio(index), &engine.table().studios[index].id);
+    let told = |refusal| match refusal {
+        Refusal::NoStudio(_) => format!("there is no Studio {id} in this account in {region}"),
+        other => format!("Studio {id}: {other}"),
+    };
+    let described = match described {
+        Some(described) => described,
+        None => studio.describe(no_deadline()).await.map_err(told)?,
+    };
+    match described.auth_mode.as_deref() {
+        None | Some(SSO) => {}
+        Some(other) => {
+            return Err(format!(
+                "people sign in to Studio {id} with {other}; only Studios with AuthMode SSO have \
+                 mappings"
+            ));
+        }
+    }
+    let mappings = studio.mappings(no_deadline()).await.map_err(told)?;
+    Ok((described, mappings))
+}
+
+/// A user's name and groups; nothing, if the user is gone.
+async fn one_user(
+    engine: &Engine,
+    user: &Id,
+) -> Result<Option<(Identity, Option<String>, BTreeSet<Id>)>, String> {
+    let identity = Identity::user(user.clone());
+    let told = |error| format!("{identity}: {error}");
+    let store = engine.store();
+    let described = store.describe_user(user, no_deadline()).await;
+    let Answer::Is(described) = described.map_err(told)? else {
+        return Ok(None);
+    };
+    let groups = store.all_groups_of(user, no_deadline()).await;
+    Ok(match groups.map_err(told)? {
+        Answer::Is(groups) => Some((identity, described.name, groups)),
+        Answer::Gone | Answer::Unread => None,
+    })
+}
+
+/// A group's name; nothing, if the group is gone.
+async fn one_group(
+    engine: &Engine,
+    group: &Id,
+) -> Result<Option<(Identity, Option<String>)>, String> {
+    let identity = Identity::group(group.clone());
+    let described = engine.store().describe_group(group, no_deadline()).await;
+    let described = described.map_err(|error| format!("{identity}: {error}"))?;
+    Ok(described.known().map(|name| (identity, name.clone())))
+}
+
+/// A group's members; nothing, if there are more than `most`, or it is gone.
+async fn some_members(
+    engine: &Engine,
+    group: &Id,
+    most: usize,
+) -> Result<Option<(Id, BTreeSet<Id>)>, String> {
+    let members = engine.store().members_up_to(most, group, no_deadline());
+    let members = members.await;
+    let members = members.map_err(|error| format!("GROUP {group}: {error}"))?;
+    let members = members.known().cloned().flatten();
+    Ok(members.map(|members| (group.clone(), members)))
+}
+
+impl Present {
+    /// Every mapping, with its Studio's place.
+    pub(super) fn mapped(&self) -> impl Iterator<Item = (&Identity, usize)> {
+        let studios = self.studios.iter().enumerate();
+        studios.flat_map(|(index, (_, mappings))| mappings.keys().map(move |one| (one, index)))
+    }
+
+    /// Whether an identity is in the directory.
+    pub(super) fn has(&self, identity: &Identity) -> bool {
+        self.directory.contains_key(identity)
+    }
+
+    /// The name that a rule can select an identity by. None: it has to go by id.
+    pub(super) fn name(&self, identity: &Identity) -> Option<&str> {
+        let name = self.directory.get(identity)?.as_deref()?;
+        let is_same = |(other, its_name): (&Identity, &Option<String>)| {
+            let its_name = its_name.as_deref().unwrap_or_default();
+            other.kind == identity.kind && its_name.to_lowercase() == name.to_lowercase()
+        };
+        // A star stands for any run of characters; and AWS doesn't say whether
+        // it minds the case of names.
+        let is_plain = !name.is_empty() && !name.contains('*');
+        let bearers = || self.directory.iter().filter(|one| is_same(*one));
+        (is_plain && bearers().count() == 1).then_some(name)
+    }
+
+    /// What was read, as a table's rules see it.
+    pub(super) fn seen_by(&self, table: &Table) -> Directory {
+        let stands_for = |selector: &Selector| {
+            let all = self.directory.iter();
+            let is_it = |(identity, name): &(&Identity, &Option<String>)| {
+                identity.kind == selector.kind()
+                    && match selector {
+                        Selector::Group(pattern) => {
+                            name.as_deref().is_some_and(|name| pattern.matches(name))
+                        }
+                        Selector::User(user) => name.as_ref() == Some(user),
+                        Selector::GroupId(id) | Selector::UserId(id) => identity.id == *id,
+                    }
+            };
+            let ids: BTreeSet<Id> = all.filter(is_it).map(|(one, _)| one.id.clone()).collect();
+            match ids.is_empty() {
+                true => Answer::Gone,
+                false => Answer::Is(ids),
+            }
+        };
+        let selectors = table.selectors().into_iter();
+        let members = self.members.iter();
+        Directory {
+            selected: selectors
+                .map(|selector| (selector.clone(), stands_for(selector)))
+                .collect(),
+            members: members
+                .map(|(group, users)| (group.clone(), Answer::Is(users.clone())))
+                .collect(),
+            ..Directory::default()
+        }
+    }
+}

@@ -11,6 +11,7 @@ mod output;
 mod place;
 mod progress;
 mod reconcile;
+mod report;
 mod schema;
 mod simulate;
 mod tell;
@@ -50,6 +51,8 @@ enum Command {
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
     Explain(explain::Arguments),
+    /// Say who can open which Studio, for people, spreadsheets and auditors
+    Report(report::Arguments),
     /// Say whether a policy table is right, and where it is not
     Check(check::Arguments),
     /// Print the JSON Schema of the policy table
@@ -66,6 +69,7 @@ pub async fn main() -> ExitCode {
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
+        Command::Report(arguments) => report::run(arguments).await,
         Command::Check(arguments) => check::run(arguments),
         Command::Schema => {
             anstream::print!("{}", policy_table_schema());

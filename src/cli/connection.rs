@@ -1,6 +1,6 @@
 //! Where the tool's commands find AWS and the table: the flags they share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
@@ -112,6 +112,11 @@ impl Account {
 }
 
 impl Connection {
+    /// The table's file.
+    pub(super) fn table(&self) -> &Path {
+        &self.table
+    }
+
     /// Connects. No call is made yet.
     pub(super) async fn connect(&self) -> Result<Connected, String> {
         let text = super::read(&self.table)?;

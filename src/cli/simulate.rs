@@ -22,7 +22,7 @@ use crate::identity::{Id, Identity};
 use crate::policy::document::Document;
 use crate::policy::read;
 use crate::policy::{Pace, Table};
-use crate::sync::Engine;
+use crate::sync::{Engine, Survey};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: emr-studio-sync simulate events/*.json")]
@@ -62,7 +62,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             false => anstream::print!("{}", stage.tell(&file, &payload, &answer)),
         }
     }
-    let (access, problems) = stage.function.engine().access(far_away()).await;
+    let engine = stage.function.engine();
+    let Survey {
+        rows: access,
+        problems,
+        ..
+    } = engine.access(None, far_away()).await;
     if arguments.json {
         let access: Vec<Value> = access.iter().map(|row| stage.access_json(row)).collect();
         let all = json!({ "events": told, "access": access, "problems": problems });

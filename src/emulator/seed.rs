@@ -1,5 +1,6 @@
 //! The seed file: a world, and a story of what happens in it.
 
+use chrono::DateTime;
 use serde::Deserialize;
 
 use super::records::{AuthMode, IdentityType};
@@ -145,6 +146,8 @@ struct SeedMapping {
     group: Option<String>,
     group_id: Option<String>,
     session_policy: String,
+    /// RFC 3339; now, if it is not given.
+    created: Option<String>,
 }
 
 impl World {
@@ -293,6 +296,7 @@ impl World {
             group,
             group_id,
             session_policy,
+            created,
         } = seed;
         let (kind, id) = match (user, user_id, group, group_id) {
             (Some(user), None, None, None) => (IdentityType::User, self.user_id(user)?),
@@ -307,6 +311,16 @@ impl World {
         {
             return Err(format!("{kind} {id} is mapped already"));
         }
-        self.map_id(studio, kind, &id, session_policy)
+        self.map_id(studio, kind, &id, session_policy)?;
+        let Some(created) = created else {
+            return Ok(());
+        };
+        let at = DateTime::parse_from_rfc3339(created)
+            .map_err(|error| format!("created: {created:?}: {error}"))?;
+        if let Some(mapping) = self.mappings.get_mut(&(studio.into(), kind, id)) {
+            mapping.created = at.timestamp() as f64;
+            mapping.modified = mapping.created;
+        }
+        Ok(())
     }
 }

@@ -158,12 +158,13 @@ impl<'a> Page<'a> {
     }
 
     fn findings(&self) -> Markup {
-        let found: Vec<(Finding, BTreeSet<(String, &str)>)> = Finding::ALL
+        let found: Vec<(Finding, BTreeMap<String, BTreeSet<&str>>)> = Finding::ALL
             .into_iter()
             .map(|finding| (finding, self.concerned(finding)))
-            .filter(|(_, of)| !of.is_empty())
+            .filter(|(_, concerned)| !concerned.is_empty())
             .collect();
-        let nothing = found.is_empty() && self.report.notes.is_empty();
+        let notes = &self.report.notes;
+        let nothing = found.is_empty() && notes.is_empty();
         html! {
             section aria-labelledby="findings" {
                 h2 #findings { "What to look at" }
@@ -176,29 +177,35 @@ impl<'a> Page<'a> {
                     p { "Nothing in what could be read." }
                 }
                 div.findings {
-                    @for (finding, of) in found {
+                    @for (finding, concerned) in found {
                         article.finding .(finding.name()) {
-                            h3 { span.count { (of.len()) } " " (finding.title()) }
-                            p { (finding.meaning()) }
-                            ul {
-                                @for (who, studio) in &of {
-                                    li { b { (who) } " in " (studio) }
+                            div {
+                                h3 { span.count { (concerned.len()) } " " (finding.title()) }
+                                p { (finding.meaning()) }
+                                button type="button" data-show=(finding.name()) hidden {
+                                    "Show only these"
                                 }
                             }
-                            button type="button" data-show=(finding.name()) hidden {
-                                "Show only these"
+                            ul {
+                                @for (who, studios) in concerned {
+                                    li {
+                                        b { (who) } " "
+                                        span { (studios.into_iter().collect::<Vec<_>>().join(", ")) }
+                                    }
+                                }
                             }
                         }
                     }
-                    @if !self.report.notes.is_empty() {
-                        article.finding.notes {
-                            h3 {
-                                span.count { (self.report.notes.len()) }
-                                " Groups that are not there"
+                    @if !notes.is_empty() {
+                        article.finding {
+                            div {
+                                h3 { span.count { (notes.len()) } " Groups that are not there" }
+                                p {
+                                    "The table names them. What its rules gave by them is not \
+                                     taken away meanwhile."
+                                }
                             }
-                            p { "The table names them. What their rules gave is not taken away \
-                                 meanwhile, unless the table says so." }
-                            ul { @for note in &self.report.notes { li { (note) } } }
+                            ul { @for note in notes { li { (note) } } }
                         }
                     }
                 }
@@ -206,17 +213,20 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Who a finding is about, once in each Studio: the person, where it is
-    /// about the person, and otherwise the one the mapping names.
-    fn concerned(&self, finding: Finding) -> BTreeSet<(String, &'a str)> {
-        let rows = self.report.rows.iter().filter(|row| row.has(finding));
-        let who = |row: &Row| match (finding, row.mapping) {
-            (Finding::NoRule | Finding::NotOwned | Finding::NoMembers, IdentityType::Group) => {
-                format!("group {}", row.group())
-            }
-            _ => row.who(),
-        };
-        rows.map(|row| (who(row), row.studio.as_str())).collect()
+    /// Who a finding is about, and in which Studios: the person, where it is
+    /// about the person, and otherwise whom the mapping names.
+    fn concerned(&self, finding: Finding) -> BTreeMap<String, BTreeSet<&'a str>> {
+        let mut concerned: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for row in self.report.rows.iter().filter(|row| row.has(finding)) {
+            let who = match (finding, row.mapping) {
+                (Finding::NoRule | Finding::NotOwned, IdentityType::Group) => {
+                    format!("group {}", row.group())
+                }
+                _ => row.who(),
+            };
+            concerned.entry(who).or_default().insert(&row.studio);
+        }
+        concerned
     }
 
     fn access(&self) -> Markup {
@@ -227,9 +237,9 @@ impl<'a> Page<'a> {
                 p #part {}
                 table #matrix {
                     caption {
-                        "Each entry is one session mapping: the session policy, how many days \
-                         ago it was made, and the rule that wants it. Several entries in one \
-                         Studio add up."
+                        "Each entry: the session policy of a mapping of that person, or of a \
+                         group they are in, its age in days, and the rule that wants it. Entries \
+                         in one Studio add up."
                     }
                     thead {
                         tr {
@@ -364,14 +374,14 @@ impl<'a> Page<'a> {
                 @if let (Some(created), Some(days)) = (&row.created, row.age_days) {
                     time datetime=(created) title=(created) { (days) " d" }
                 }
+                @if let Some(rule) = row.rule {
+                    a href={ "#rule-" (rule) } { "rules[" (rule) "]" }
+                }
                 @if row.mapping == IdentityType::Group && row.user_id.is_some() {
                     span.how { "member of " b { (row.group()) } }
                 }
-                @if let Some(rule) = row.rule {
-                    span.how {
-                        a href={ "#rule-" (rule) } { "rules[" (rule) "]" }
-                        @if let Some(group) = row.via_group() { " through " b { (group) } }
-                    }
+                @if let Some(group) = row.via_group() {
+                    span.how { "through " b { (group) } }
                 }
                 @for finding in about_it { span.flag { (finding.words(row)) } }
             }

@@ -40,7 +40,11 @@
       people += shown ? 1 : 0;
       entries += shown;
     }
-    for (const cell of cells) cell.hidden = Boolean(studio) && cell.dataset.studio !== studio;
+    for (const cell of cells) {
+      cell.hidden = Boolean(studio) && cell.dataset.studio !== studio;
+      const grants = [...cell.querySelectorAll("li")];
+      cell.classList.toggle("bare", grants.length > 0 && grants.every(({ hidden }) => hidden));
+    }
     get("nothing").hidden = people > 0 || lines.length === 0;
     const shown = `${count(people, lines.length, "rows")}, ${count(entries, all, "entries")}`;
     get("shown").textContent = shown;

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 
@@ -13,10 +14,11 @@ use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, IdentityType, World}
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, STORE, table, world};
+use tempfile::NamedTempFile;
 
 struct Desk {
     emulator: Emulator,
-    folder: tempfile::TempDir,
+    table: NamedTempFile,
 }
 
 struct Said {
@@ -29,10 +31,13 @@ impl Desk {
     async fn new(world: World, change: impl FnOnce(&mut Value)) -> Desk {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let emulator = Emulator::start(world, any_port).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("policy.json");
-        std::fs::write(file, table(change).to_string()).unwrap();
-        Desk { emulator, folder }
+        let mut file = tempfile::Builder::new();
+        let mut file = file.prefix("policy-").suffix(".json").tempfile().unwrap();
+        write!(file, "{}", table(change)).unwrap();
+        Desk {
+            emulator,
+            table: file,
+        }
     }
 
     /// The desk with one thing that goes wrong.
@@ -48,13 +53,13 @@ impl Desk {
         command
             .arg("report")
             .args(arguments)
-            .args(["--table", "policy.json", "--identity-store-id", STORE])
-            .args(["--region", "us-east-1"])
+            .arg("--table")
+            .arg(self.table.path())
+            .args(["--identity-store-id", STORE, "--region", "us-east-1"])
             .env("AWS_ENDPOINT_URL_EMR", &url)
             .env("AWS_ENDPOINT_URL_IDENTITYSTORE", &url)
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
-            .current_dir(self.folder.path())
             .stdin(Stdio::null());
         // The embedded AWS answers from this thread meanwhile.
         let output = tokio::task::spawn_blocking(move || command.output().unwrap())
@@ -558,4 +563,26 @@ async fn a_group_that_the_table_names_and_that_is_not_there_is_told() {
     assert!(said.err.contains(note), "{}", said.err);
     assert!(said.out.contains(&note.replace('"', "&quot;")));
     assert!(said.out.contains("Groups that are not there"));
+}
+
+#[tokio::test]
+async fn the_example_in_docs_has_one_of_every_finding() {
+    let example = |file: &str| {
+        let path = format!("{}/docs/report/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let seed = World::from_toml(&example("directory.toml")).unwrap();
+    let policy: toml::Value = toml::from_str(&example("policy.toml")).unwrap();
+    let desk = Desk::new(seed.world, |table| *table = json!(policy)).await;
+    let page = desk.html().await;
+    for title in [
+        "Gone from the directory",
+        "Disabled, but mapped",
+        "Not what the table says",
+        "Not the table's",
+        "Groups without members",
+    ] {
+        assert!(page.contains(&format!("</span> {title}</h3>")), "{title}");
+    }
+    assert!(!page.contains("This report is incomplete"));
 }

@@ -2,6 +2,7 @@
 //! rule, and since when.
 
 mod html;
+mod matrix;
 mod read;
 mod rows;
 mod say;

@@ -7,6 +7,7 @@ mod read;
 mod rows;
 mod say;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
@@ -107,13 +108,17 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         .transpose()?;
     let table = arguments.connection.table().display().to_string();
     let report = connected.report(only, table).await;
-    match arguments.output {
-        Form::Table => anstream::println!("{}", report.as_grid()),
-        Form::Json => anstream::println!("{:#}", report.as_json()),
-        Form::Csv => anstream::print!("{}", report.as_csv()?),
-        // Not by way of anstream: what a page says is not for a terminal.
-        Form::Html => print!("{}", html::page(&report)),
-    }
+    let text = match arguments.output {
+        Form::Table => format!("{}\n", report.as_grid()),
+        Form::Json => format!("{:#}\n", report.as_json()),
+        Form::Csv => report.as_csv()?,
+        Form::Html => html::page(&report),
+    };
+    // A file that was cut off must not pass for the whole report.
+    let mut out = std::io::stdout();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("the report cannot be written: {error}"))?;
     let notes = report.notes.iter().chain(&report.problems);
     notes.for_each(|note| anstream::eprintln!("! {note}"));
     if report.is_complete() {

@@ -159,15 +159,12 @@ pub(super) fn rows(
         };
         rows.extend(rows_of.rows().into_iter().map(|row| (access.studio, row)));
     }
-    let called = |row: &Row| row.user_name.as_ref().map(|name| name.to_lowercase());
     rows.sort_by_cached_key(|(studio, row)| {
         let subject = row.subject();
-        (
-            *studio,
-            subject.as_ref().map(|s| s.kind),
-            called(row),
-            subject,
-        )
+        let kind = subject.as_ref().map(|subject| subject.kind);
+        let name = row.user_name.as_ref().map(|name| name.to_lowercase());
+        // Who has no name comes after those who have.
+        (*studio, kind, name.is_none(), name, subject)
     });
     rows.into_iter().map(|(_, row)| row).collect()
 }
@@ -190,11 +187,7 @@ impl Split<'_> {
         let mut row = self.row();
         row.group_id = Some(id.clone());
         row.group_name = self.group_name(id).or(self.access.name.clone());
-        let group = self.people.groups.get(id);
-        let is_gone = group == Some(&Answer::Gone);
-        if group.is_none_or(|group| *group == Answer::Unread) {
-            row.findings.push(Finding::Unread);
-        }
+        let is_gone = self.people.groups.get(id) == Some(&Answer::Gone);
         let nobody = |finding| {
             let mut row = row.clone();
             row.findings.push(finding);

@@ -49,7 +49,9 @@ impl Finding {
             Finding::Unread if row.user_status == Some(Status::Unknown) => {
                 "status could not be read".to_owned()
             }
-            Finding::Unread if group => "members could not be read".to_owned(),
+            Finding::Unread if group && !row.has(Finding::NoMembers) && !row.has(Finding::Gone) => {
+                "members could not be read".to_owned()
+            }
             Finding::Unread => "rules could not be read".to_owned(),
             Finding::Gone if group => "group is gone".to_owned(),
             Finding::Gone => "gone from the directory".to_owned(),

@@ -371,6 +371,19 @@ async fn the_page_says_first_what_to_look_at() {
 }
 
 #[tokio::test]
+async fn a_groups_mapping_is_one_thing_to_look_at_however_many_members_have_it() {
+    let mut start = in_order();
+    let group = IdentityType::Group;
+    map(&mut start, ANALYTICS, group, "data-engineers", FOREIGN, 1);
+    let desk = Desk::new(start, |_| ()).await;
+    let page = desk.html().await;
+    assert!(page.contains("<span class=\"count\">1</span> Not the table's"));
+    assert!(page.contains("<b>group data-engineers</b> <span>analytics</span>"));
+    assert_eq!(line_of(&page, "alice").matches("<li").count(), 3);
+    assert!(line_of(&page, "bob").contains("not the table's"));
+}
+
+#[tokio::test]
 async fn the_page_needs_and_may_load_nothing() {
     let desk = Desk::new(neglected(), |_| ()).await;
     let page = desk.html().await;

@@ -16,6 +16,7 @@ mod output;
 mod place;
 mod progress;
 mod reconcile;
+mod report;
 mod schema;
 mod simulate;
 mod tell;
@@ -60,6 +61,8 @@ enum Command {
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
     Explain(explain::Arguments),
+    /// Say who can open which Studio, for people, spreadsheets and auditors
+    Report(report::Arguments),
     /// Write the table that keeps the mappings of Studios as they are
     Adopt(adopt::Arguments),
     /// Write the directory and the mappings to a file that `simulate` reads
@@ -101,6 +104,7 @@ pub async fn main() -> ExitCode {
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
+        Command::Report(arguments) => report::run(arguments).await,
         Command::Adopt(arguments) => adopt::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Mapping(call) => mapping::run(call).await,

@@ -16,7 +16,7 @@ use chrono::Utc;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-pub use access::Access;
+pub use access::{Access, Survey};
 pub use explain::{Explanation, RuleExplanation, StudioExplanation};
 pub use review::Review;
 

@@ -1414,6 +1414,7 @@ region = "us-east-1"
   [[studios.mappings]]
   group_id = "84c89418-0000-0000-0000-2021585e60cf"
   session_policy = "arn:aws:iam::111122223333:policy/studio-engineer"
+  created = "2026-03-02T10:15:30Z"
 
 [settings]
 page_size = 1
@@ -1442,7 +1443,9 @@ fn a_seed_file_makes_a_world_and_tells_a_story() {
         .unwrap();
     assert_eq!(mapping.identity_name, "alice@example.com");
     let gone = "84c89418-0000-0000-0000-2021585e60cf";
-    assert!(world.mapping(STUDIO, IdentityType::Group, gone).is_some());
+    let left_behind = world.mapping(STUDIO, IdentityType::Group, gone).unwrap();
+    assert_eq!(left_behind.created, 1_772_446_530.0);
+    assert!(mapping.created > left_behind.created, "now");
 
     let [step] = seed.story.as_slice() else {
         panic!("one step")
@@ -1468,6 +1471,7 @@ fn a_seed_files_problem_is_told_with_its_place() {
     insta::assert_snapshot!(problem("name = \"bob@", "name = \"alice@"), @r#"users[1]: user 84c89418-1041-7072-fde2-2021585e60cf is called "alice@example.com" already"#);
     insta::assert_snapshot!(problem("group_id = ", "user = \"alice@example.com\"\ngroup_id = "), @"studios[0].mappings[1]: give exactly one of user, user_id, group, group_id");
     insta::assert_snapshot!(problem("group_id = ", "user_id = \"84c89418-1041-7072-fde2-2021585e60cf\" #"), @"studios[0].mappings[1]: USER 84c89418-1041-7072-fde2-2021585e60cf is mapped already");
+    insta::assert_snapshot!(problem("2026-03-02T", "yesterday, "), @r#"studios[0].mappings[1]: created: "yesterday, 10:15:30Z": input contains invalid characters"#);
     insta::assert_snapshot!(problem("enabled", "enabeld"), @r"
     TOML parse error at line 9, column 1
       |
@@ -1476,16 +1480,16 @@ fn a_seed_files_problem_is_told_with_its_place() {
     unknown field `enabeld`, expected one of `id`, `name`, `enabled`
     ");
     insta::assert_snapshot!(problem("\"refuse\"", "\"sometimes\""), @r#"
-    TOML parse error at line 28, column 30
+    TOML parse error at line 29, column 30
        |
-    28 | delete_after_identity_gone = "sometimes"
+    29 | delete_after_identity_gone = "sometimes"
        |                              ^^^^^^^^^^^
     unknown variant `sometimes`, expected `allow` or `refuse`
     "#);
     insta::assert_snapshot!(problem("rename_group = { group", "rename_group = { user"), @r#"
-    TOML parse error at line 33, column 18
+    TOML parse error at line 34, column 18
        |
-    33 | rename_group = { user = "data-engineers", to = "engineers" }
+    34 | rename_group = { user = "data-engineers", to = "engineers" }
        |                  ^^^^
     unknown field `user`, expected `group` or `to`
     "#);

@@ -1,6 +1,6 @@
 //! Where the tool's commands find AWS and the table: the flags they share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -143,6 +143,11 @@ impl Account {
 }
 
 impl Connection {
+    /// The table's file.
+    pub(super) fn table(&self) -> &Path {
+        &self.table
+    }
+
     /// Connects. No call is made yet.
     pub(super) async fn connect(&self) -> Result<Connected, String> {
         let (table, document) = super::load_table(&self.table)?;

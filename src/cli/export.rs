@@ -10,6 +10,7 @@ use futures_util::future::{join, try_join_all};
 use super::connection::{Connected, Connection, no_deadline};
 use super::output::put;
 use super::progress::watched;
+use super::words::time;
 use crate::directory::Described;
 use crate::emulator::{AuthMode, File, SeedGroup, SeedMapping, SeedStudio, SeedUser};
 use crate::identity::{Id, Identity, IdentityType};
@@ -190,6 +191,7 @@ fn one_mapping(
         group,
         group_id,
         name: former,
+        created: mapping.created.map(time),
         session_policy: mapping.session_policy.clone(),
     }
 }

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::handler::Function;
 use crate::identity::{Id, Identity};
 use crate::policy::Pace;
-use crate::sync::Engine;
+use crate::sync::{Engine, Survey};
 
 #[derive(Debug, Args)]
 #[command(
@@ -70,7 +70,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             false => put(stage.tell(&file, &payload, &answer))?,
         }
     }
-    let (access, problems) = stage.function.engine().access(far_away()).await;
+    let engine = stage.function.engine();
+    let Survey {
+        rows: access,
+        problems,
+        ..
+    } = engine.access(None, far_away()).await;
     if arguments.json {
         let access: Vec<Value> = access.iter().map(|row| stage.access_json(row)).collect();
         let all = json!({ "events": told, "access": access, "problems": problems });

@@ -1,5 +1,6 @@
 //! The seed file: a world, and a story of what happens in it.
 
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::records::{AuthMode, IdentityType};
@@ -150,6 +151,8 @@ pub(crate) struct SeedMapping {
     /// The name it was made under, if that is not the one borne now.
     pub(crate) name: Option<String>,
     pub(crate) session_policy: String,
+    /// RFC 3339; now, if it is not given.
+    pub(crate) created: Option<String>,
 }
 
 impl World {
@@ -299,6 +302,7 @@ impl World {
             group_id,
             name,
             session_policy,
+            created,
         } = seed;
         let (kind, id) = match (user, user_id, group, group_id) {
             (Some(user), None, None, None) => (IdentityType::User, self.user_id(user)?),
@@ -314,9 +318,17 @@ impl World {
             return Err(format!("{kind} {id} is mapped already"));
         }
         self.map_id(studio, kind, &id, session_policy)?;
-        let mapping = self.mappings.get_mut(&(studio.into(), kind, id));
-        if let (Some(mapping), Some(name)) = (mapping, name) {
+        let Some(mapping) = self.mappings.get_mut(&(studio.into(), kind, id)) else {
+            return Ok(());
+        };
+        if let Some(name) = name {
             mapping.identity_name.clone_from(name);
+        }
+        if let Some(created) = created {
+            let at = DateTime::parse_from_rfc3339(created)
+                .map_err(|error| format!("created: {created:?}: {error}"))?;
+            mapping.created = at.timestamp() as f64;
+            mapping.modified = mapping.created;
         }
         Ok(())
     }

@@ -9,6 +9,21 @@ use super::{Engine, Task};
 use crate::config::Mode;
 use crate::event::Scope;
 use crate::identity::{Id, Identity, IdentityType};
+use crate::policy::fit::{Doubt, Wanted};
+
+/// Who can open what, as far as it could be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Survey {
+    /// Every mapping that was read, by Studio and identity.
+    pub rows: Vec<Access>,
+    /// The Studios whose mappings could not be read: that `rows` has none of
+    /// theirs says nothing.
+    pub unread: BTreeSet<usize>,
+    /// What could not be read, in words.
+    pub problems: Vec<String>,
+    /// The groups that the table names and that are not there, in words.
+    pub missing: BTreeSet<String>,
+}
 
 /// One mapping, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,63 +36,89 @@ pub struct Access {
     pub name: Option<String>,
     /// The ARN of its session policy.
     pub session_policy: String,
+    /// When it was made, in seconds since 1970, where the service says.
+    pub created: Option<i64>,
     /// Whether it is the table's.
     pub owned: bool,
+    /// Whether the table protects it.
+    pub protected: bool,
     /// The rule that wants it, if one does.
     pub rule: Option<usize>,
     /// The group through which that rule fits.
     pub via_group: Option<Id>,
+    /// What the table says in its place, if that is another session policy.
+    pub instead: Option<Wanted>,
+    /// Whether the rules could not be read to the end, so that one may want it
+    /// although `rule` has none.
+    pub doubtful: bool,
 }
 
 impl Engine {
-    /// Reads every mapping of every Studio, and the rule that wants it so.
-    /// Second, in words, what could not be read.
-    pub async fn access(&self, deadline: Instant) -> (Vec<Access>, Vec<String>) {
+    /// Reads every mapping of every Studio, or of one, and the rule that wants
+    /// it so.
+    pub async fn access(&self, studio: Option<usize>, deadline: Instant) -> Survey {
         let task = Task {
             scope: Scope::Everything,
             events: &[],
-            studio: None,
+            studio,
             approve: None,
             mode: Mode::Plan,
             deadline,
         };
         let seen = self.observe(&task, &BTreeSet::new(), true).await;
-        let mut problems: Vec<String> = seen
-            .reading
-            .failures
-            .iter()
-            .map(|failure| failure.error.to_string())
-            .collect();
-        let mut rows = Vec::new();
+        let directory = &seen.reading.directory;
+        let mut survey = Survey::default();
+        for failure in &seen.reading.failures {
+            survey.problems.push(match &failure.about {
+                Some(identity) => format!("{identity}: {}", failure.error),
+                None => failure.error.to_string(),
+            });
+        }
         for (studio, looked) in &seen.studios {
             let name = self.name(*studio);
-            problems.extend(looked.unusable.iter().map(|why| format!("{name} {why}")));
-            problems.extend(
-                looked
-                    .failures
-                    .iter()
-                    .map(|(_, why)| format!("{name}: {why}")),
-            );
+            let unusable = looked.unusable.iter().map(|why| format!("{name} {why}"));
+            survey.problems.extend(unusable);
+            let failures = looked.failures.iter();
+            survey
+                .problems
+                .extend(failures.map(|(_, why)| format!("{name}: {why}")));
             let (Some(actual), Some(reach)) = (&looked.actual, &looked.reach) else {
+                survey.unread.insert(*studio);
                 continue;
             };
-            let wanted = self.table.wanted(*studio, &seen.reading.directory, reach);
+            let mut doubtful = false;
+            for doubt in self.table.doubts(*studio, directory, reach) {
+                if let Doubt::Unread { .. } = doubt {
+                    doubtful = true;
+                } else {
+                    survey.missing.insert(doubt.to_string());
+                }
+            }
+            let wanted = self.table.wanted(*studio, directory, reach);
             for (identity, mapping) in &actual.mappings {
-                let wanted = wanted
-                    .get(identity)
-                    .filter(|wanted| wanted.session_policy == mapping.session_policy);
-                rows.push(Access {
+                let (so, instead) = match wanted.get(identity) {
+                    Some(wanted) if wanted.session_policy == mapping.session_policy => {
+                        (Some(wanted), None)
+                    }
+                    other => (None, other),
+                };
+                let name = mapping.name.as_deref();
+                survey.rows.push(Access {
                     studio: *studio,
                     identity: identity.clone(),
                     name: mapping.name.clone(),
                     session_policy: mapping.session_policy.clone(),
+                    created: mapping.created,
                     owned: self.table.owns(*studio, &mapping.session_policy),
-                    rule: wanted.map(|wanted| wanted.rule),
-                    via_group: wanted.and_then(|wanted| wanted.via_group.clone()),
+                    protected: self.table.protects(identity, name, directory),
+                    rule: so.map(|wanted| wanted.rule),
+                    via_group: so.and_then(|wanted| wanted.via_group.clone()),
+                    instead: instead.cloned(),
+                    doubtful,
                 });
             }
         }
-        (rows, problems)
+        survey
     }
 
     /// The names of these users and groups, of those who have one and can be

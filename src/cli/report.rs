@@ -1,0 +1,270 @@
+//! `report`: who can open which Studio, with which session policy, by which
+//! rule, and since when.
+
+mod html;
+mod matrix;
+mod read;
+mod rows;
+mod say;
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::connection::Connection;
+use super::output::{csv, put};
+use super::words::grid;
+use rows::{Finding, Row, Status};
+
+/// The version of the JSON that `report` prints. Fields may be added to one
+/// version; none changes its meaning or goes.
+///
+/// * `version`
+/// * `generated_at`: RFC 3339, in UTC
+/// * `identity_store_id`
+/// * `complete`: whether everything was read. If not, `problems` says what was
+///   not, and that somebody is not in `rows` says nothing.
+/// * `problems`: what could not be read, in words
+/// * `notes`: groups that the table names and that are not there, in words
+/// * `studios`: `studio` (its alias), `studio_id`, `read` (whether its mappings
+///   could be read), `users` and `groups` (how many are mapped)
+/// * `rows`: one for each grant, as [`Row`] has it
+const JSON_VERSION: u32 = 1;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, or something could not be read\n\n\
+    Example:\n  emr-studio-sync report --table policy.toml --output html > access.html"
+)]
+pub(super) struct Arguments {
+    /// Only this Studio, by alias or id
+    #[arg(long)]
+    studio: Option<String>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    output: Form,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// How the report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For a terminal
+    Table,
+    /// For programs
+    Json,
+    /// For spreadsheets: a line of names, then one line for each grant
+    Csv,
+    /// For auditors: one page that needs nothing else
+    Html,
+}
+
+/// Who can open what, and all that a reader needs to judge it.
+struct Report {
+    generated_at: DateTime<Utc>,
+    identity_store_id: String,
+    /// The file that the table was read from.
+    table: String,
+    studios: Vec<Studio>,
+    rules: Vec<Rule>,
+    rows: Vec<Row>,
+    /// What could not be read.
+    problems: Vec<String>,
+    /// What else there is to say.
+    notes: Vec<String>,
+}
+
+/// A Studio, and how much of it was seen.
+struct Studio {
+    alias: String,
+    id: String,
+    /// Whether its mappings could be read.
+    read: bool,
+    /// How many users and groups it has mapped.
+    users: usize,
+    groups: usize,
+}
+
+/// A rule, in words.
+struct Rule {
+    /// Its place in the table.
+    index: usize,
+    whom: String,
+    studio: String,
+    session_policy: String,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let connected = arguments.connection.connect().await?;
+    let only = arguments
+        .studio
+        .as_deref()
+        .map(|name| connected.studio(name))
+        .transpose()?;
+    let table = arguments.connection.table().display().to_string();
+    let report = connected.report(only, table).await;
+    let text = match arguments.output {
+        Form::Table => format!("{}\n", report.as_grid()),
+        Form::Json => format!("{:#}\n", report.as_json()),
+        Form::Csv => report.as_csv()?,
+        Form::Html => html::page(&report),
+    };
+    put(text)?;
+    let notes = report.notes.iter().chain(&report.problems);
+    notes.for_each(|note| anstream::eprintln!("! {note}"));
+    if report.is_complete() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Err("the report is incomplete: what could not be read is not in it".to_owned())
+}
+
+impl Report {
+    fn is_complete(&self) -> bool {
+        self.problems.is_empty() && self.studios.iter().all(|studio| studio.read)
+    }
+
+    fn as_grid(&self) -> String {
+        let mut grid = grid(&["Studio", "Who", "Session policy", "By", "Days", "Look at"]);
+        for row in &self.rows {
+            let findings = row.findings.iter().map(|finding| finding.words(row));
+            grid.add_row([
+                row.studio.clone(),
+                row.who(),
+                row.session_policy.clone(),
+                row.by(),
+                row.age_days
+                    .map(|days| days.to_string())
+                    .unwrap_or_default(),
+                findings.collect::<Vec<_>>().join(", "),
+            ]);
+        }
+        for studio in self.studios.iter().filter(|studio| !studio.read) {
+            grid.add_row([&studio.alias, "?", "?", "?", "?", "could not be read"]);
+        }
+        grid.to_string()
+    }
+
+    fn as_json(&self) -> Value {
+        let studios = self.studios.iter().map(|studio| {
+            json!({
+                "studio": studio.alias,
+                "studio_id": studio.id,
+                "read": studio.read,
+                "users": studio.users,
+                "groups": studio.groups,
+            })
+        });
+        json!({
+            "version": JSON_VERSION,
+            "generated_at": rows::rfc3339(self.generated_at),
+            "identity_store_id": self.identity_store_id,
+            "complete": self.is_complete(),
+            "problems": self.problems,
+            "notes": self.notes,
+            "studios": studios.collect::<Vec<_>>(),
+            "rows": self.rows,
+        })
+    }
+
+    /// A Studio that could not be read has a line that says so, for whoever gets
+    /// the file without what was said beside it.
+    fn as_csv(&self) -> Result<String, String> {
+        let mut lines: Vec<[String; COLUMNS.len()]> = self.rows.iter().map(cells).collect();
+        for studio in self.studios.iter().filter(|studio| !studio.read) {
+            lines.push(COLUMNS.map(|column| match column {
+                "studio" => studio.alias.clone(),
+                "studio_id" => studio.id.clone(),
+                "findings" => Finding::Unread.name().to_owned(),
+                _ => String::new(),
+            }));
+        }
+        csv(&COLUMNS, &lines)
+    }
+}
+
+/// The columns of the CSV: a row's fields.
+const COLUMNS: [&str; 19] = [
+    "studio",
+    "studio_id",
+    "user_name",
+    "user_id",
+    "user_status",
+    "session_policy",
+    "session_policy_arn",
+    "mapping",
+    "group_name",
+    "group_id",
+    "rule",
+    "via_group_name",
+    "via_group_id",
+    "wanted_policy",
+    "owned",
+    "protected",
+    "created",
+    "age_days",
+    "findings",
+];
+
+/// A row as a line of CSV.
+fn cells(row: &Row) -> [String; COLUMNS.len()] {
+    // Taken apart, so that no new field is forgotten.
+    let Row {
+        studio,
+        studio_id,
+        user_name,
+        user_id,
+        user_status,
+        session_policy,
+        session_policy_arn,
+        mapping,
+        group_name,
+        group_id,
+        rule,
+        via_group_name,
+        via_group_id,
+        wanted_policy,
+        owned,
+        protected,
+        created,
+        age_days,
+        findings,
+    } = row;
+    let findings = findings.iter().map(|finding| finding.name());
+    [
+        studio.clone(),
+        studio_id.clone(),
+        user_name.as_deref().map(harmless).unwrap_or_default(),
+        or_empty(user_id),
+        user_status.map_or("", Status::name).to_owned(),
+        session_policy.clone(),
+        session_policy_arn.clone(),
+        mapping.to_string(),
+        group_name.as_deref().map(harmless).unwrap_or_default(),
+        or_empty(group_id),
+        or_empty(rule),
+        via_group_name.as_deref().map(harmless).unwrap_or_default(),
+        or_empty(via_group_id),
+        or_empty(wanted_policy),
+        owned.to_string(),
+        protected.to_string(),
+        or_empty(created),
+        or_empty(age_days),
+        findings.collect::<Vec<_>>().join(" "),
+    ]
+}
+
+fn or_empty<T: ToString>(value: &Option<T>) -> String {
+    value.as_ref().map(T::to_string).unwrap_or_default()
+}
+
+/// A name that a spreadsheet takes for text and not for a formula: names are
+/// whatever somebody once typed into the directory.
+fn harmless(name: &str) -> String {
+    match name.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{name}"),
+        false => name.to_owned(),
+    }
+}

@@ -1,0 +1,320 @@
+//! The report as one page that needs nothing else: no network, no script to be
+//! read, only to be filtered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_smithy_types::base64;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+use super::Report;
+use super::rows::{self, Finding, Row};
+use crate::identity::{Identity, IdentityType};
+
+const STYLE: &str = include_str!("report.css");
+const SCRIPT: &str = include_str!("report.js");
+
+/// The whole page.
+pub(super) fn page(report: &Report) -> String {
+    let page = Page::of(report);
+    let html = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(security());
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                title { "Who can open what: EMR Studio access, " (day(report)) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    (page.head())
+                    (page.incomplete())
+                    (page.findings())
+                    (page.access())
+                    (page.appendix())
+                }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    html.into_string()
+}
+
+/// Nothing may be loaded, sent or run but this style and this script.
+fn security() -> String {
+    let hash = |text: &str| base64::encode(Sha256::digest(text.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; \
+         form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}
+
+fn day(report: &Report) -> String {
+    report.generated_at.format("%Y-%m-%d").to_string()
+}
+
+/// The report, arranged as the page shows it.
+pub(super) struct Page<'a> {
+    pub(super) report: &'a Report,
+    /// By whom they are about: users by name, then groups that let nobody in.
+    pub(super) subjects: Vec<(Identity, Vec<&'a Row>)>,
+    /// The session policies that are in use: ARNs with what they are called.
+    pub(super) policies: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Page<'a> {
+    fn of(report: &'a Report) -> Page<'a> {
+        let mut subjects: BTreeMap<_, Vec<&Row>> = BTreeMap::new();
+        for row in &report.rows {
+            let Some(subject) = row.subject() else {
+                continue;
+            };
+            // Who has no name comes after those who have.
+            let named = row.user_name.as_ref().or(row.group_name.as_ref());
+            let key = (subject.kind, named.is_none(), row.who().to_lowercase());
+            subjects.entry((key, subject)).or_default().push(row);
+        }
+        let policies = report.rows.iter();
+        Page {
+            report,
+            subjects: subjects
+                .into_iter()
+                .map(|((_, subject), rows)| (subject, rows))
+                .collect(),
+            policies: policies
+                .map(|row| (row.session_policy_arn.as_str(), row.session_policy.as_str()))
+                .collect(),
+        }
+    }
+
+    fn head(&self) -> Markup {
+        let report = self.report;
+        let people = self.subjects.iter();
+        let people = people.filter(|(subject, _)| subject.kind == IdentityType::User);
+        let users: usize = report.studios.iter().map(|studio| studio.users).sum();
+        let groups: usize = report.studios.iter().map(|studio| studio.groups).sum();
+        let facts = [
+            ("Identity store", report.identity_store_id.clone()),
+            ("Policy table", report.table.clone()),
+            (
+                "As of",
+                report
+                    .generated_at
+                    .format("%Y-%m-%d %H:%M:%S UTC")
+                    .to_string(),
+            ),
+            ("Studios", report.studios.len().to_string()),
+            ("People", people.count().to_string()),
+            (
+                "Mappings",
+                format!(
+                    "{} ({}, {})",
+                    users + groups,
+                    counted(users, "user"),
+                    counted(groups, "group")
+                ),
+            ),
+        ];
+        html! {
+            header {
+                p.kind { "Amazon EMR Studio · access report" }
+                h1 { "Who can open what" }
+                dl.facts {
+                    @for (name, value) in facts {
+                        div { dt { (name) } dd { (value) } }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Said first and loudly: nobody may take what was not read for nothing.
+    fn incomplete(&self) -> Markup {
+        if self.report.is_complete() {
+            return html! {};
+        }
+        html! {
+            section.incomplete aria-labelledby="incomplete" {
+                h2 #incomplete { "This report is incomplete" }
+                p {
+                    "Some of it could not be read. Where something is missing here, somebody may \
+                     still have access. Do not use this as evidence; fix what is told below, and \
+                     make the report again."
+                }
+                ul {
+                    @for problem in &self.report.problems { li { (problem) } }
+                }
+            }
+        }
+    }
+
+    fn findings(&self) -> Markup {
+        let found: Vec<(Finding, BTreeMap<String, BTreeSet<&str>>)> = Finding::ALL
+            .into_iter()
+            .map(|finding| (finding, self.concerned(finding)))
+            .filter(|(_, concerned)| !concerned.is_empty())
+            .collect();
+        let notes = &self.report.notes;
+        let nothing = found.is_empty() && notes.is_empty();
+        html! {
+            section aria-labelledby="findings" {
+                h2 #findings { "What to look at" }
+                @if nothing && self.report.is_complete() {
+                    p.calm {
+                        "Nothing: everybody here is in the directory and enabled, and a rule of \
+                         the table wants every mapping."
+                    }
+                } @else if nothing {
+                    p { "Nothing in what could be read." }
+                }
+                div.findings {
+                    @for (finding, concerned) in found {
+                        article.finding .(finding.name()) {
+                            div {
+                                h3 { span.count { (concerned.len()) } " " (finding.title()) }
+                                p { (finding.meaning()) }
+                                button type="button" data-show=(finding.name()) hidden {
+                                    "Show only these"
+                                }
+                            }
+                            ul {
+                                @for (who, studios) in concerned {
+                                    li {
+                                        b { (who) } " "
+                                        span { (studios.into_iter().collect::<Vec<_>>().join(", ")) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    @if !notes.is_empty() {
+                        article.finding {
+                            div {
+                                h3 { span.count { (notes.len()) } " Groups that are not there" }
+                                p {
+                                    "The table names them. What its rules gave by them is not \
+                                     taken away meanwhile."
+                                }
+                            }
+                            ul { @for note in notes { li { (note) } } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who a finding is about, and in which Studios: the person, where it is
+    /// about the person, and otherwise whom the mapping names.
+    fn concerned(&self, finding: Finding) -> BTreeMap<String, BTreeSet<&'a str>> {
+        let mut concerned: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        for row in self.report.rows.iter().filter(|row| row.has(finding)) {
+            let who = match (finding, row.mapping) {
+                (Finding::NoRule | Finding::NotOwned, IdentityType::Group) => {
+                    format!("group {}", row.group())
+                }
+                _ => row.who(),
+            };
+            concerned.entry(who).or_default().insert(&row.studio);
+        }
+        concerned
+    }
+
+    /// What the names on the page stand for.
+    fn appendix(&self) -> Markup {
+        html! {
+            section.appendix aria-labelledby="appendix" {
+                h2 #appendix { "What the names stand for" }
+                table {
+                    caption { "Rules of the table. For one identity in one Studio the first that fits decides." }
+                    thead { tr {
+                        th scope="col" { "Rule" } th scope="col" { "Whom" }
+                        th scope="col" { "Studio" } th scope="col" { "Session policy" }
+                        th.number scope="col" { "Mappings" }
+                    } }
+                    tbody {
+                        @for rule in &self.report.rules {
+                            tr id={ "rule-" (rule.index) } {
+                                th scope="row" { "rules[" (rule.index) "]" }
+                                td { (rule.whom) } td { (rule.studio) }
+                                td { (rule.session_policy) }
+                                td.number { (self.mappings(|row| row.rule == Some(rule.index))) }
+                            }
+                        }
+                    }
+                }
+                table {
+                    caption { "Session policies in use" }
+                    thead { tr {
+                        th scope="col" { "Name" } th scope="col" { "ARN" }
+                        th.number scope="col" { "Mappings" }
+                    } }
+                    tbody {
+                        @for (arn, alias) in &self.policies {
+                            tr {
+                                th scope="row" { (alias) }
+                                td.id { (arn) }
+                                td.number { (self.mappings(|row| row.session_policy_arn == *arn)) }
+                            }
+                        }
+                    }
+                }
+                table {
+                    caption { "Studios" }
+                    thead { tr {
+                        th scope="col" { "Name" } th scope="col" { "Id" }
+                        th.number scope="col" { "Users mapped" }
+                        th.number scope="col" { "Groups mapped" }
+                    } }
+                    tbody {
+                        @for studio in &self.report.studios {
+                            tr {
+                                th scope="row" { (studio.alias) }
+                                td.id { (studio.id) }
+                                @if studio.read {
+                                    td.number { (studio.users) } td.number { (studio.groups) }
+                                } @else {
+                                    td colspan="2" { span.unread { "could not be read" } }
+                                }
+                            }
+                        }
+                    }
+                }
+                h3 { "What this report does not show" }
+                ul {
+                    li { "A Studio whose IAM Identity Center assignment is optional may let in people \
+                          who have no mapping." }
+                    li { "Taking a mapping away does not end a session that is already open." }
+                    li { "What somebody may do inside is what both the Studio's user role and the \
+                          session policy allow." }
+                    li { "A mapping's age is that of the mapping; its session policy may have been \
+                          changed since." }
+                }
+                footer {
+                    "Made by emr-studio-sync " (env!("CARGO_PKG_VERSION")) " at "
+                    time { (rows::rfc3339(self.report.generated_at)) } "."
+                }
+            }
+        }
+    }
+
+    /// How many mappings the rows come from that are such.
+    fn mappings(&self, such: impl Fn(&Row) -> bool) -> usize {
+        let rows = self.report.rows.iter().filter(|row| such(row));
+        let mappings: BTreeSet<_> = rows.map(|row| (&row.studio_id, row.mapped())).collect();
+        mappings.len()
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}

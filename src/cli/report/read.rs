@@ -1,0 +1,147 @@
+//! Reading what the report is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::Utc;
+use futures_util::future::{join, join_all};
+
+use super::rows::{self, People};
+use super::{Report, Rule, Studio, say};
+use crate::aws::CallError;
+use crate::cli::connection::{Connected, no_deadline};
+use crate::cli::progress::watched;
+use crate::identity::{Id, Identity, IdentityType};
+use crate::policy::fit::Answer;
+use crate::sync::Survey;
+
+impl Connected {
+    /// Reads everything. What cannot be read is told, not left out in silence.
+    pub(super) async fn report(&self, only: Option<usize>, table: String) -> Report {
+        let reading = self.engine.access(only, no_deadline());
+        let mut survey = watched(&self.engine, "reading mappings", reading).await;
+        let asking = self.people(&survey);
+        let (people, problems) = watched(&self.engine, "reading who is mapped", asking).await;
+        survey.problems.extend(problems);
+        let now = Utc::now();
+        let rows = rows::rows(&survey, &people, self.engine.table(), &self.words, now);
+        let of_interest = |studio: usize| only.is_none_or(|only| only == studio);
+        let all = self.engine.table().studios.iter().enumerate();
+        let studios = all.filter(|(index, _)| of_interest(*index));
+        let rules = self.engine.table().rules.iter().enumerate();
+        let rules = rules.filter(|(_, rule)| of_interest(rule.studio));
+        Report {
+            generated_at: now,
+            identity_store_id: self.engine.store_id().to_owned(),
+            table,
+            studios: studios
+                .map(|(index, studio)| Studio {
+                    alias: studio.alias.clone(),
+                    id: studio.id.clone(),
+                    read: !survey.unread.contains(&index),
+                    users: survey.count(index, IdentityType::User),
+                    groups: survey.count(index, IdentityType::Group),
+                })
+                .collect(),
+            rules: rules
+                .map(|(index, rule)| Rule {
+                    index,
+                    whom: say::whom(rule),
+                    studio: self.engine.table().studios[rule.studio].alias.clone(),
+                    session_policy: self.words.alias(&rule.session_policy).to_owned(),
+                })
+                .collect(),
+            rows,
+            problems: survey.problems,
+            notes: survey.missing.into_iter().collect(),
+        }
+    }
+
+    /// The groups that are mapped or bring somebody in, the members of those
+    /// that are mapped, and everybody who is mapped by one way or the other.
+    async fn people(&self, survey: &Survey) -> (People, Vec<String>) {
+        let store = self.engine.store();
+        let mapped = |kind| {
+            let mapped = survey.rows.iter().map(|row| &row.identity);
+            let mapped = mapped.filter(move |identity| identity.kind == kind);
+            mapped.map(|identity| identity.id.clone())
+        };
+        let mapped_groups: BTreeSet<Id> = mapped(IdentityType::Group).collect();
+        let via = survey.rows.iter().filter_map(|row| row.via_group.clone());
+        let groups: BTreeSet<Id> = via.chain(mapped_groups.iter().cloned()).collect();
+        let described = groups
+            .iter()
+            .map(|group| store.describe_group(group, no_deadline()));
+        let members = mapped_groups
+            .iter()
+            .map(|group| store.members(group, no_deadline()));
+        let (described, members) = join(join_all(described), join_all(members)).await;
+
+        let mut problems = Vec::new();
+        let name = |group: &Id| Identity::group(group.clone()).to_string();
+        let groups = answers(&groups, described, "the name of", name, &mut problems);
+        let members = answers(
+            &mapped_groups,
+            members,
+            "the members of",
+            name,
+            &mut problems,
+        );
+        let in_groups = members.values().filter_map(Answer::known).flatten();
+        let users: BTreeSet<Id> = mapped(IdentityType::User)
+            .chain(in_groups.cloned())
+            .collect();
+        let asked = users
+            .iter()
+            .map(|user| store.describe_user(user, no_deadline()));
+        let asked = join_all(asked).await;
+        let name = |user: &Id| Identity::user(user.clone()).to_string();
+        let users = answers(&users, asked, "the name and status of", name, &mut problems);
+        let people = People {
+            users,
+            groups,
+            members,
+        };
+        (people, problems)
+    }
+}
+
+impl Survey {
+    fn count(&self, studio: usize, kind: IdentityType) -> usize {
+        let rows = self.rows.iter().filter(|row| row.studio == studio);
+        rows.filter(|row| row.identity.kind == kind).count()
+    }
+}
+
+/// Puts answers beside those they are about. Where many cannot be read for one
+/// reason, one problem says so.
+fn answers<T>(
+    ids: &BTreeSet<Id>,
+    answers: Vec<Result<Answer<T>, CallError>>,
+    what: &str,
+    name: impl Fn(&Id) -> String,
+    problems: &mut Vec<String>,
+) -> BTreeMap<Id, Answer<T>> {
+    // The texts differ, since they quote what was asked about; the kinds don't.
+    let mut unread: Vec<(CallError, Vec<&Id>)> = Vec::new();
+    let mut known = BTreeMap::new();
+    for (id, answer) in ids.iter().zip(answers) {
+        let answer = answer.unwrap_or_else(|error| {
+            let same = unread.iter_mut().find(|(one, _)| one.kind == error.kind);
+            match same {
+                Some((_, ids)) => ids.push(id),
+                None => unread.push((error, vec![id])),
+            }
+            Answer::Unread
+        });
+        known.insert(id.clone(), answer);
+    }
+    for (error, ids) in unread {
+        let more = match ids.len() {
+            0 | 1 => String::new(),
+            all => format!(" and {} more", all - 1),
+        };
+        let first = ids.first().map(|id| name(id)).unwrap_or_default();
+        problems.push(format!("{what} {first}{more} could not be read: {error}"));
+    }
+    known
+}

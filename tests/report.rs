@@ -1,0 +1,556 @@
+//! `report` from a terminal: the real binary against the embedded AWS.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
+
+mod support;
+
+use aws_smithy_types::base64;
+use chrono::{DateTime, TimeDelta, Utc};
+use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, World};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use support::desk::{Desk, Said};
+use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, STORE, table, world};
+
+/// A desk with a table of its own.
+async fn desk_with(world: World, change: impl FnOnce(&mut Value)) -> Desk {
+    let desk = Desk::new(world).await;
+    desk.write("policy.json", &table(change).to_string());
+    desk
+}
+
+/// The desk with one thing that goes wrong.
+async fn with_fault(world: World, fault: Fault) -> Desk {
+    let desk = Desk::new(world).await;
+    desk.emulator.world().faults.add(fault);
+    desk
+}
+
+async fn reported(desk: &Desk, arguments: &[&str]) -> Said {
+    desk.run(&[&["report"], arguments].concat()).await
+}
+
+async fn json(desk: &Desk) -> Value {
+    let said = reported(desk, &["--output", "json"]).await;
+    serde_json::from_str(&said.out).unwrap()
+}
+
+async fn html(desk: &Desk) -> String {
+    reported(desk, &["--output", "html"]).await.out
+}
+
+/// Maps somebody by hand, so many days ago.
+fn map(world: &mut World, studio: &str, kind: IdentityType, who: &str, policy: &str, days: i64) {
+    world.map(studio, kind, who, policy).unwrap();
+    let id = match kind {
+        IdentityType::User => world.user_id(who),
+        IdentityType::Group => world.group_id(who),
+    };
+    // Half a day more, so that no test depends on when it runs.
+    let made = Utc::now() - TimeDelta::days(days) - TimeDelta::hours(12);
+    let key = (studio.to_owned(), kind, id.unwrap());
+    world.mappings.get_mut(&key).unwrap().created = made.timestamp() as f64;
+}
+
+/// The world as the table wants it: alice, bob and carol in analytics, the data
+/// engineers and ops in science.
+fn in_order() -> World {
+    let mut world = world();
+    let (user, group) = (IdentityType::User, IdentityType::Group);
+    map(&mut world, ANALYTICS, user, "alice", ENGINEER, 3);
+    map(&mut world, ANALYTICS, user, "bob", ENGINEER, 3);
+    map(&mut world, ANALYTICS, user, "carol", ANALYST, 400);
+    map(&mut world, SCIENCE, group, "data-engineers", ANALYST, 30);
+    map(&mut world, SCIENCE, user, "ops", ENGINEER, 0);
+    world
+}
+
+/// The same world with one of everything an auditor should look at.
+fn neglected() -> World {
+    let mut world = in_order();
+    let (user, group) = (IdentityType::User, IdentityType::Group);
+    map(&mut world, ANALYTICS, user, "dave", FOREIGN, 700);
+    world.add_user("erin").unwrap();
+    map(&mut world, ANALYTICS, user, "erin", ANALYST, 90);
+    world.delete_user("erin").unwrap();
+    world.add_group("visitors").unwrap();
+    map(&mut world, SCIENCE, group, "visitors", ANALYST, 10);
+    world.add_group("alumni").unwrap();
+    map(&mut world, SCIENCE, group, "alumni", FOREIGN, 11);
+    world.delete_group("alumni").unwrap();
+    world.set_user_enabled("bob", false).unwrap();
+    map(&mut world, ANALYTICS, user, "bob", ANALYST, 3);
+    world
+}
+
+/// Without the times, which are those of the test.
+fn timeless(text: &str) -> String {
+    let is_time = |word: &str| DateTime::parse_from_rfc3339(word).is_ok();
+    let word = |word: &str| if is_time(word) { "(time)" } else { word }.to_owned();
+    let line = |line: &str| line.split(',').map(word).collect::<Vec<_>>().join(",");
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn rows_of<'a>(report: &'a Value, name: &'a str) -> Vec<&'a Value> {
+    let rows = report["rows"].as_array().unwrap().iter();
+    rows.filter(|row| row["user_name"] == name || row["group_name"] == name)
+        .collect()
+}
+
+/// The cells of one person's line of the page.
+fn line_of<'a>(page: &'a str, name: &str) -> &'a str {
+    let start = page
+        .find(&format!("<th class=\"who\" scope=\"row\">{name}<"))
+        .unwrap();
+    let line = &page[start..];
+    &line[..line.find("</tr>").unwrap()]
+}
+
+#[tokio::test]
+async fn a_spreadsheet_has_a_line_for_each_grant_with_its_reason_age_and_findings() {
+    let desk = desk_with(neglected(), |_| ()).await;
+    let said = reported(&desk, &["--output", "csv"]).await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    insta::assert_snapshot!(timeless(&said.out), @r"
+    studio,studio_id,user_name,user_id,user_status,session_policy,session_policy_arn,mapping,group_name,group_id,rule,via_group_name,via_group_id,wanted_policy,owned,protected,created,age_days,findings
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,alice,a0000000-0000-4000-8000-000000000001,enabled,engineer,arn:aws:iam::111122223333:policy/studio-engineer,USER,,,0,data-engineers,b0000000-0000-4000-8000-000000000001,,true,false,(time),3,
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,bob,a0000000-0000-4000-8000-000000000002,disabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,USER,,,,,,engineer,true,false,(time),3,disabled no_rule
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,carol,a0000000-0000-4000-8000-000000000003,enabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,USER,,,1,data-analysts,b0000000-0000-4000-8000-000000000002,,true,false,(time),400,
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,dave,a0000000-0000-4000-8000-000000000004,enabled,somebody-elses,arn:aws:iam::111122223333:policy/somebody-elses,USER,,,,,,,false,false,(time),700,not_owned
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,erin,a0000000-0000-4000-8000-000000000006,gone,analyst,arn:aws:iam::111122223333:policy/studio-analyst,USER,,,,,,,true,false,(time),90,gone no_rule
+    science,es-0123456789ABCDEFGHIJKLMNO,alice,a0000000-0000-4000-8000-000000000001,enabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,GROUP,data-engineers,b0000000-0000-4000-8000-000000000001,2,,,,true,false,(time),30,
+    science,es-0123456789ABCDEFGHIJKLMNO,bob,a0000000-0000-4000-8000-000000000002,disabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,GROUP,data-engineers,b0000000-0000-4000-8000-000000000001,2,,,,true,false,(time),30,disabled
+    science,es-0123456789ABCDEFGHIJKLMNO,ops,a0000000-0000-4000-8000-000000000005,enabled,engineer,arn:aws:iam::111122223333:policy/studio-engineer,USER,,,3,,,,true,false,(time),0,
+    science,es-0123456789ABCDEFGHIJKLMNO,,,,analyst,arn:aws:iam::111122223333:policy/studio-analyst,GROUP,visitors,b0000000-0000-4000-8000-000000000003,,,,,true,false,(time),10,no_rule no_members
+    science,es-0123456789ABCDEFGHIJKLMNO,,,,somebody-elses,arn:aws:iam::111122223333:policy/somebody-elses,GROUP,alumni,b0000000-0000-4000-8000-000000000004,,,,,false,false,(time),11,gone not_owned
+    ");
+}
+
+#[tokio::test]
+async fn nobody_mapped_is_a_report_too() {
+    let desk = desk_with(world(), |_| ()).await;
+    let said = reported(&desk, &["--output", "csv"]).await;
+    assert_eq!((said.code, said.out.lines().count()), (0, 1));
+    assert!(said.out.starts_with("studio,studio_id,user_name,"));
+    let page = html(&desk).await;
+    assert!(page.contains("Nobody is mapped."), "{page}");
+}
+
+#[tokio::test]
+async fn one_studio_is_all_that_is_read_if_only_one_is_asked_for() {
+    let desk = desk_with(in_order(), |_| ()).await;
+    let said = reported(&desk, &["--output", "csv", "--studio", "science"]).await;
+    let studios: Vec<&str> = said.out.lines().skip(1).map(|line| &line[..7]).collect();
+    assert_eq!(studios, ["science"; 3]);
+    {
+        let world = desk.emulator.world();
+        let mut lists = world.calls_to("ListStudioSessionMappings");
+        assert!(lists.all(|call| call.input["StudioId"] == SCIENCE));
+    }
+    let said = reported(&desk, &["--studio", "nope"]).await;
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("--studio: no studio is called \"nope\""));
+}
+
+#[tokio::test]
+async fn a_terminal_gets_a_table() {
+    let desk = desk_with(neglected(), |_| ()).await;
+    let said = reported(&desk, &[]).await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    insta::assert_snapshot!(said.out, @r"
+    ┌────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┐
+    │ Studio      Who              Session policy   By                                      Days   Look at                                   │
+    ╞════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════════╡
+    │ analytics   alice            engineer         rules[0], through data-engineers        3                                                │
+    │ analytics   bob              analyst                                                  3      disabled, the table says engineer         │
+    │ analytics   carol            analyst          rules[1], through data-analysts         400                                              │
+    │ analytics   dave             somebody-elses                                           700    not the table's                           │
+    │ analytics   erin             analyst                                                  90     gone from the directory, no rule wants it │
+    │ science     alice            analyst          rules[2], as member of data-engineers   30                                               │
+    │ science     bob              analyst          rules[2], as member of data-engineers   30     disabled                                  │
+    │ science     ops              engineer         rules[3]                                0                                                │
+    │ science     group visitors   analyst                                                  10     no rule wants it, no members              │
+    │ science     group alumni     somebody-elses                                           11     group is gone, not the table's            │
+    └────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+    ");
+}
+
+#[tokio::test]
+async fn the_json_has_a_version_what_it_rests_on_and_the_rows() {
+    let desk = desk_with(neglected(), |_| ()).await;
+    let report = json(&desk).await;
+    assert_eq!(report["version"], 1);
+    assert_eq!(report["complete"], true);
+    assert_eq!(report["identity_store_id"], STORE);
+    assert_eq!(
+        report["studios"],
+        json!([
+            { "studio": "analytics", "studio_id": ANALYTICS, "read": true, "users": 5, "groups": 0 },
+            { "studio": "science", "studio_id": SCIENCE, "read": true, "users": 1, "groups": 3 },
+        ])
+    );
+    let at = report["generated_at"].as_str().unwrap();
+    let at = DateTime::parse_from_rfc3339(at).unwrap().to_utc();
+    assert!((Utc::now() - at).num_seconds() < 60);
+    let [mapped, by_group] = rows_of(&report, "alice")[..] else {
+        panic!("alice has two grants");
+    };
+    assert_eq!(
+        (&mapped["mapping"], &by_group["mapping"]),
+        (&json!("USER"), &json!("GROUP"))
+    );
+    assert_eq!(mapped["age_days"], 3);
+    assert_eq!(mapped["via_group_name"], "data-engineers");
+    assert_eq!(by_group["group_name"], "data-engineers");
+    assert_eq!(by_group["rule"], 2);
+    assert_eq!(by_group["findings"], json!([]));
+}
+
+#[tokio::test]
+async fn what_an_auditor_should_look_at_is_told_of_each_grant() {
+    let desk = desk_with(neglected(), |_| ()).await;
+    let report = json(&desk).await;
+    let findings = |name: &str| -> Vec<Value> {
+        let rows = rows_of(&report, name);
+        rows.iter().map(|row| row["findings"].clone()).collect()
+    };
+    assert_eq!(findings("carol"), [json!([])]);
+    assert_eq!(findings("dave"), [json!(["not_owned"])]);
+    assert_eq!(findings("erin"), [json!(["gone", "no_rule"])]);
+    assert_eq!(findings("visitors"), [json!(["no_rule", "no_members"])]);
+    assert_eq!(findings("alumni"), [json!(["gone", "not_owned"])]);
+    assert_eq!(
+        findings("bob"),
+        [json!(["disabled", "no_rule"]), json!(["disabled"])]
+    );
+    assert_eq!(rows_of(&report, "bob")[0]["wanted_policy"], "engineer");
+}
+
+#[tokio::test]
+async fn what_the_table_protects_is_told_as_such() {
+    let mut start = in_order();
+    map(&mut start, SCIENCE, IdentityType::User, "dave", ANALYST, 1);
+    let protect = |table: &mut Value| table["protect"] = json!([{ "user": "dave" }]);
+    let desk = desk_with(start, protect).await;
+    let report = json(&desk).await;
+    let [dave] = rows_of(&report, "dave")[..] else {
+        panic!("dave has one grant");
+    };
+    assert_eq!(
+        (&dave["protected"], &dave["findings"]),
+        (&json!(true), &json!(["no_rule"]))
+    );
+    assert_eq!(rows_of(&report, "carol")[0]["protected"], false);
+    let page = html(&desk).await;
+    assert!(line_of(&page, "dave").contains("no rule wants it, protected"));
+}
+
+#[tokio::test]
+async fn a_spreadsheet_takes_no_name_for_a_formula() {
+    let mut start = world();
+    start.add_user("=cmd|' /C calc'!A1").unwrap();
+    map(
+        &mut start,
+        SCIENCE,
+        IdentityType::User,
+        "=cmd|' /C calc'!A1",
+        ANALYST,
+        1,
+    );
+    let desk = desk_with(start, |_| ()).await;
+    let said = reported(&desk, &["--output", "csv"]).await;
+    assert!(said.out.contains(",'=cmd|' /C calc'!A1,"), "{}", said.out);
+    let report = json(&desk).await;
+    assert_eq!(rows_of(&report, "=cmd|' /C calc'!A1").len(), 1);
+}
+
+#[tokio::test]
+async fn the_page_has_each_person_once_with_all_they_have() {
+    let desk = desk_with(neglected(), |_| ()).await;
+    let said = reported(&desk, &["--output", "html"]).await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let page = said.out;
+    let lines = page.matches("<th class=\"who\" scope=\"row\">").count();
+    assert_eq!(
+        lines, 8,
+        "alice, bob, carol, dave, erin, ops; alumni, visitors"
+    );
+    let alice = line_of(&page, "alice");
+    assert_eq!(alice.matches("<li").count(), 2);
+    for part in [
+        ">engineer</span>",
+        ">3 d</time>",
+        "<a href=\"#rule-0\">rules[0]</a>",
+        "through <b>data-engineers</b>",
+        ">analyst</span>",
+        ">30 d</time>",
+        "member of <b>data-engineers</b>",
+    ] {
+        assert!(alice.contains(part), "{part} in {alice}");
+    }
+    assert!(line_of(&page, "bob").contains("the table says engineer"));
+    assert!(line_of(&page, "bob").contains("<span class=\"flag\">disabled</span>"));
+    assert!(line_of(&page, "dave").contains("not the table's"));
+    assert!(line_of(&page, "erin").contains("gone from the directory"));
+    assert!(line_of(&page, "group visitors").contains("no members"));
+    assert!(line_of(&page, "group alumni").contains("group is gone"));
+    assert!(!page.contains("This report is incomplete"));
+}
+
+#[tokio::test]
+async fn the_page_says_first_what_to_look_at() {
+    let desk = desk_with(neglected(), |_| ()).await;
+    let page = html(&desk).await;
+    let matrix = page.find("<table").unwrap();
+    let findings = &page[page.find("What to look at").unwrap()..matrix];
+    let titles: Vec<&str> = findings
+        .split("<h3>")
+        .skip(1)
+        .map(|rest| &rest[..rest.find("</h3>").unwrap()])
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            "<span class=\"count\">2</span> Gone from the directory",
+            "<span class=\"count\">1</span> Disabled, but mapped",
+            "<span class=\"count\">3</span> Not what the table says",
+            "<span class=\"count\">2</span> Not the table's",
+            "<span class=\"count\">1</span> Groups without members",
+        ]
+    );
+    assert!(findings.contains("<b>bob</b> <span>analytics, science</span>"));
+
+    let desk = desk_with(in_order(), |_| ()).await;
+    let page = html(&desk).await;
+    assert!(page.contains("Nothing: everybody here is in the directory and enabled"));
+}
+
+#[tokio::test]
+async fn a_groups_mapping_is_one_thing_to_look_at_however_many_members_have_it() {
+    let mut start = in_order();
+    let group = IdentityType::Group;
+    map(&mut start, ANALYTICS, group, "data-engineers", FOREIGN, 1);
+    let desk = desk_with(start, |_| ()).await;
+    let page = html(&desk).await;
+    assert!(page.contains("<span class=\"count\">1</span> Not the table's"));
+    assert!(page.contains("<b>group data-engineers</b> <span>analytics</span>"));
+    assert_eq!(line_of(&page, "alice").matches("<li").count(), 3);
+    assert!(line_of(&page, "bob").contains("not the table's"));
+}
+
+#[tokio::test]
+async fn the_page_needs_and_may_load_nothing() {
+    let desk = desk_with(neglected(), |_| ()).await;
+    let page = html(&desk).await;
+    for other in [
+        "http:", "https:", " src=", "<link", "<img", "@import", "url(", " style=", " onclick",
+    ] {
+        assert!(!page.contains(other), "{other}");
+    }
+    let between = |start: &str, end: &str| {
+        let from = page.find(start).unwrap() + start.len();
+        &page[from..from + page[from..].find(end).unwrap()]
+    };
+    let hash = |text: &str| base64::encode(Sha256::digest(text.as_bytes()));
+    let security = between("Content-Security-Policy\" content=\"", "\"");
+    assert_eq!(
+        security,
+        format!(
+            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; \
+             base-uri 'none'; form-action 'none'",
+            hash(between("<style>", "</style>")),
+            hash(between("<script>", "</script>")),
+        )
+    );
+}
+
+#[tokio::test]
+async fn the_page_takes_names_for_text() {
+    let mut start = world();
+    let (user, group) = (
+        "<script>alert(1)</script>",
+        "\"><img onerror='x'> & \"friends\"",
+    );
+    start.add_user(user).unwrap();
+    start.add_group(group).unwrap();
+    start.add_member(group, user).unwrap();
+    map(&mut start, SCIENCE, IdentityType::Group, group, ANALYST, 1);
+    map(&mut start, ANALYTICS, IdentityType::User, user, FOREIGN, 1);
+    let rule = |table: &mut Value| {
+        let rules = table["rules"].as_array_mut().unwrap();
+        rules.push(json!({ "group": group, "studio": "science", "session_policy": "analyst", "assign": "group" }));
+    };
+    let desk = desk_with(start, rule).await;
+    let page = html(&desk).await;
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert_eq!(page.matches("<script").count(), 1, "its own");
+    assert!(!page.contains("<img"));
+    assert!(page.contains("&quot;&gt;&lt;img onerror='x'&gt; &amp; &quot;friends&quot;"));
+}
+
+#[tokio::test]
+async fn a_studio_that_cannot_be_read_is_never_taken_for_one_that_nobody_can_open() {
+    let denied =
+        Fault::on("ListStudioSessionMappings", FaultKind::AccessDenied).containing(SCIENCE);
+    let desk = with_fault(in_order(), denied).await;
+
+    let said = reported(&desk, &["--output", "csv"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err
+            .contains("! Studio science (es-0123456789ABCDEFGHIJKLMNO): "),
+        "{}",
+        said.err
+    );
+    assert!(
+        said.err.contains("error: the report is incomplete"),
+        "{}",
+        said.err
+    );
+    let last = said.out.lines().last().unwrap();
+    assert_eq!(last, format!("science,{SCIENCE}{}unread", ",".repeat(17)));
+
+    let said = reported(&desk, &["--output", "html"]).await;
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("This report is incomplete"));
+    assert!(
+        said.out
+            .contains("<strong class=\"unread\">could not be read</strong>")
+    );
+    assert!(line_of(&said.out, "alice").contains("<span class=\"unread\">not read</span>"));
+
+    let report = json(&desk).await;
+    assert_eq!(
+        (&report["complete"], &report["studios"][1]["read"]),
+        (&json!(false), &json!(false))
+    );
+    assert_eq!(report["problems"].as_array().unwrap().len(), 1);
+
+    let said = reported(&desk, &[]).await;
+    assert_eq!(said.code, 1);
+    assert!(said.out.contains("could not be read"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn a_user_who_cannot_be_read_keeps_the_id_and_is_a_problem() {
+    let mut start = in_order();
+    let carol = start.user_id("carol").unwrap();
+    // The service gave no name when she was mapped, either.
+    let key = (ANALYTICS.to_owned(), IdentityType::User, carol.clone());
+    start.mappings.get_mut(&key).unwrap().identity_name = String::new();
+    let denied = Fault::on("DescribeUser", FaultKind::AccessDenied).containing(&carol);
+    let desk = with_fault(start, denied).await;
+    let said = reported(&desk, &["--output", "html"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err
+            .contains(&format!("! the name and status of USER {carol} could not")),
+        "{}",
+        said.err
+    );
+    assert!(line_of(&said.out, &carol).contains("status could not be read"));
+    let report = json(&desk).await;
+    let rows = report["rows"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["user_id"] == *carol).unwrap();
+    assert_eq!(
+        (&row["user_status"], &row["findings"]),
+        (&json!("unknown"), &json!(["unread"]))
+    );
+}
+
+#[tokio::test]
+async fn many_who_cannot_be_read_are_one_problem() {
+    let denied = Fault::on("DescribeUser", FaultKind::AccessDenied);
+    let desk = with_fault(in_order(), denied).await;
+    let report = json(&desk).await;
+    let [problem] = report["problems"].as_array().unwrap().as_slice() else {
+        panic!("{}", report["problems"]);
+    };
+    assert!(
+        problem
+            .as_str()
+            .unwrap()
+            .contains(" and 3 more could not be read"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn members_that_cannot_be_read_are_not_no_members() {
+    let mut start = in_order();
+    start.add_group("visitors").unwrap();
+    let visitors = start.group_id("visitors").unwrap();
+    let policy = ANALYST;
+    map(
+        &mut start,
+        SCIENCE,
+        IdentityType::Group,
+        "visitors",
+        policy,
+        1,
+    );
+    let denied = Fault::on("ListGroupMemberships", FaultKind::AccessDenied).containing(&visitors);
+    let desk = with_fault(start, denied).await;
+    let said = reported(&desk, &["--output", "json"]).await;
+    assert_eq!(said.code, 1);
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let [row] = rows_of(&report, "visitors")[..] else {
+        panic!("one row");
+    };
+    assert_eq!(row["user_id"], Value::Null);
+    assert_eq!(row["findings"], json!(["unread", "no_rule"]));
+    let page = html(&desk).await;
+    assert!(line_of(&page, "group visitors").contains("members could not be read"));
+}
+
+#[tokio::test]
+async fn where_the_rules_cannot_be_read_nobody_is_said_to_have_none() {
+    let denied = Fault::on("ListGroups", FaultKind::AccessDenied);
+    let desk = with_fault(in_order(), denied).await;
+    let report = json(&desk).await;
+    assert_eq!(report["complete"], false);
+    let [carol] = rows_of(&report, "carol")[..] else {
+        panic!("carol has one grant");
+    };
+    assert_eq!(carol["findings"], json!(["unread"]));
+    let page = html(&desk).await;
+    assert!(line_of(&page, "carol").contains("rules could not be read"));
+    assert!(!page.contains("no rule wants it"));
+}
+
+#[tokio::test]
+async fn a_group_that_the_table_names_and_that_is_not_there_is_told() {
+    let rule = |table: &mut Value| {
+        let rules = table["rules"].as_array_mut().unwrap();
+        rules.push(json!({ "group": "renamed", "studio": "science", "session_policy": "analyst", "assign": "group" }));
+    };
+    let desk = desk_with(in_order(), rule).await;
+    let said = reported(&desk, &["--output", "html"]).await;
+    assert_eq!(said.code, 0, "everything was read");
+    let note = "rules[4]: group \"renamed\" is not there";
+    assert!(said.err.contains(note), "{}", said.err);
+    assert!(said.out.contains(&note.replace('"', "&quot;")));
+    assert!(said.out.contains("Groups that are not there"));
+}
+
+#[tokio::test]
+async fn the_example_in_docs_has_one_of_every_finding() {
+    let example = |file: &str| {
+        let path = format!("{}/docs/report/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let seed = World::from_toml(&example("directory.toml")).unwrap();
+    let policy: toml::Value = toml::from_str(&example("policy.toml")).unwrap();
+    let desk = desk_with(seed.world, |table| *table = json!(policy)).await;
+    let page = html(&desk).await;
+    for title in [
+        "Gone from the directory",
+        "Disabled, but mapped",
+        "Not what the table says",
+        "Not the table's",
+        "Groups without members",
+    ] {
+        assert!(page.contains(&format!("</span> {title}</h3>")), "{title}");
+    }
+    assert!(!page.contains("This report is incomplete"));
+}

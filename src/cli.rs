@@ -5,6 +5,7 @@
 
 mod check;
 mod connection;
+mod doctor;
 mod emulate;
 mod explain;
 mod output;
@@ -50,6 +51,9 @@ enum Command {
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
     Explain(explain::Arguments),
+    /// Say whether everything is in place: credentials, permissions, Studios,
+    /// session policies, events, the last full pass
+    Doctor(doctor::Arguments),
     /// Say whether a policy table is right, and where it is not
     Check(check::Arguments),
     /// Print the JSON Schema of the policy table
@@ -66,6 +70,7 @@ pub async fn main() -> ExitCode {
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Check(arguments) => check::run(arguments),
         Command::Schema => {
             anstream::print!("{}", policy_table_schema());

@@ -180,7 +180,10 @@ impl IdentityStore {
     }
 
     /// ListGroups, all pages: display names by id.
-    async fn all_groups(&self, deadline: Instant) -> Result<BTreeMap<Id, String>, CallError> {
+    ///
+    /// # Errors
+    /// If any page failed, or any row is not whole.
+    pub async fn all_groups(&self, deadline: Instant) -> Result<BTreeMap<Id, String>, CallError> {
         let call = "ListGroups";
         let request = self
             .client
@@ -270,7 +273,10 @@ impl IdentityStore {
     }
 
     /// IsMemberInGroups: one call for up to a hundred groups.
-    async fn is_member_in(
+    ///
+    /// # Errors
+    /// [`Kind::NoGroup`] if one of the groups asked about is not there.
+    pub async fn is_member_in(
         &self,
         user: &Id,
         asked: &BTreeSet<Id>,

@@ -68,6 +68,11 @@ impl Account {
         }
     }
 
+    /// The Region of the identity store, if one was given.
+    pub(super) fn store_region(&self) -> Option<String> {
+        self.identity_store_region.clone()
+    }
+
     /// The identity store, without the ARN it may have been given as.
     pub(super) fn store_id(&self) -> Result<String, String> {
         let Some(given) = &self.identity_store_id else {
@@ -112,6 +117,11 @@ impl Account {
 }
 
 impl Connection {
+    /// Where AWS is.
+    pub(super) fn account(&self) -> &Account {
+        &self.account
+    }
+
     /// Connects. No call is made yet.
     pub(super) async fn connect(&self) -> Result<Connected, String> {
         let text = super::read(&self.table)?;

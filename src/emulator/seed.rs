@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::deployment::Deployment;
 use super::records::{AuthMode, IdentityType};
 use super::settings::Settings;
 use super::world::World;
@@ -100,6 +101,8 @@ struct File {
     #[serde(default)]
     studios: Vec<SeedStudio>,
     #[serde(default)]
+    deployment: Deployment,
+    #[serde(default)]
     settings: Settings,
     #[serde(default)]
     story: Vec<Step>,
@@ -153,6 +156,7 @@ impl World {
     pub fn from_toml(text: &str) -> Result<Seed, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut world = World {
+            deployment: file.deployment,
             settings: file.settings,
             ..World::default()
         };

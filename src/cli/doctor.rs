@@ -64,10 +64,13 @@ struct Finding {
 
 impl Finding {
     fn ok(about: impl Into<String>, found: impl Into<String>) -> Finding {
+        // On one line, also where an error is on many.
+        let found: String = found.into();
+        let found: Vec<&str> = found.split_whitespace().collect();
         Finding {
             status: Status::Ok,
             about: about.into(),
-            found: found.into(),
+            found: found.join(" "),
             cure: None,
         }
     }

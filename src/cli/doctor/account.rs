@@ -24,7 +24,12 @@ pub(super) async fn credentials(sdk: &SdkConfig) -> (Option<String>, Finding) {
         }
         Err(error) => {
             let text = CallError::of("GetCallerIdentity", &error).text;
-            let found = format!("nothing else was asked, GetCallerIdentity: {text}");
+            // Where they were looked for is a long list, and the same each time.
+            let why = match text.contains("no credentials found in chain") {
+                true => "there are none".to_owned(),
+                false => format!("GetCallerIdentity: {text}"),
+            };
+            let found = format!("{why}; nothing else was asked");
             (None, Finding::problem(about, found, get_some(&text)))
         }
     }

@@ -56,7 +56,8 @@ pub(super) fn run(arguments: Arguments) -> Result<ExitCode, String> {
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
+/// So many of something.
+pub(super) fn counted(count: usize, what: &str) -> String {
     match count {
         1 => format!("1 {what}"),
         count => format!("{count} {what}s"),

@@ -34,11 +34,11 @@ const JSON_VERSION: u32 = 1;
     Example: emr-studio-sync doctor --table policy.toml --identity-store-id d-1234567890"
 )]
 pub(super) struct Arguments {
-    #[command(flatten)]
-    connection: Connection,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// How something is.

@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_iam::error::ProvideErrorMetadata;
 use aws_sdk_sts::Client as Sts;
 
-use super::Finding;
+use super::{AGAIN, Finding};
 use crate::aws::{CallError, Kind};
 use crate::cli::connection::Connected;
 use crate::policy::Studio;
@@ -73,7 +73,7 @@ pub(super) async fn role(sts: &Sts, about: &str, studio: &Studio) -> Option<Find
                 Kind::Denied => format!(
                     "allow sts:AssumeRole on it, and let its trust policy name the caller, {external_id}"
                 ),
-                _ => super::AGAIN.to_owned(),
+                _ => AGAIN.to_owned(),
             };
             Finding::problem(about, found, cure)
         }
@@ -104,7 +104,10 @@ pub(super) async fn session_policies(
         }
         let answer = iam.get_policy().policy_arn(arn).send().await;
         findings.push(match answer {
-            Ok(_) => Finding::ok(about, format!("{arn} is there")),
+            Ok(answer) if answer.policy().is_some() => {
+                Finding::ok(about, format!("{arn} is there"))
+            }
+            Ok(_) => Finding::warning(&about, "not told: GetPolicy told no policy", AGAIN),
             Err(error) if error.code() == Some("NoSuchEntity") => {
                 let found = format!("{arn} is not there");
                 match given.contains(arn) {

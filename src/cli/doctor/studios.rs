@@ -3,6 +3,7 @@
 use super::directory::nobody;
 use super::{AGAIN, Finding};
 use crate::aws::Kind;
+use crate::cli::check::counted;
 use crate::cli::connection::no_deadline;
 use crate::identity::Identity;
 use crate::plan::Mappings;
@@ -39,8 +40,8 @@ pub(super) async fn calls(about: &str, studio: &Studio) -> Vec<Finding> {
         Ok(mappings) => Finding::ok(
             about,
             format!(
-                "ListStudioSessionMappings is permitted; {} mappings",
-                mappings.len()
+                "ListStudioSessionMappings is permitted; {}",
+                counted(mappings.len(), "mapping")
             ),
         ),
         Err(refusal) => refused(about, refusal),

@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 
@@ -375,6 +376,29 @@ async fn a_rule_that_lets_only_half_of_the_changes_through_does_not_do() {
     said.line("no rule of the default bus lets identitystore.amazonaws.com through");
 }
 
+/// The services and calls that a pattern names, of YAML or of JSON.
+fn named(pattern: &str) -> BTreeSet<&str> {
+    let pattern = pattern.split_once("$or").unwrap().1;
+    let lines = pattern.lines().filter(|line| !line.trim().starts_with('#'));
+    let words =
+        lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '.' && c != '-'));
+    words
+        .filter(|word| word.starts_with(char::is_uppercase) || word.ends_with(".amazonaws.com"))
+        .collect()
+}
+
+#[test]
+fn the_healthy_deployment_has_the_rule_of_the_template() {
+    let template = include_str!("../template.yaml");
+    let rule_of = template.split_once("CloudTrailRule:").unwrap().1;
+    let rule_of = rule_of.split("Targets:").next().unwrap();
+    let mut world = healthy();
+    let pattern = rule(&mut world, "emr-studio-sync-CloudTrailRule");
+    let pattern = pattern.pattern.as_deref().unwrap();
+    assert!(named(pattern).len() > 20, "{:?}", named(pattern));
+    assert_eq!(named(pattern), named(rule_of));
+}
+
 #[tokio::test]
 async fn a_good_rule_does_beside_an_idle_one() {
     let said = ailing(|world| {
@@ -455,6 +479,33 @@ async fn a_trail_that_is_off_is_a_problem_and_one_that_records_no_writes_a_warni
         "{}",
         said.out
     );
+}
+
+#[tokio::test]
+async fn a_trail_is_asked_about_in_its_own_region() {
+    let said = ailing(|world| {
+        world.deployment.trails[0].home_region = Some("eu-west-1".to_owned());
+    })
+    .await;
+    assert_eq!((said.code, said.not_ok()), (0, vec![]));
+    said.line("arn:aws:cloudtrail:eu-west-1:111122223333:trail/organization");
+}
+
+#[tokio::test]
+async fn a_good_trail_does_beside_one_that_nobody_may_ask_about() {
+    let hidden = Trail {
+        name: "hidden".to_owned(),
+        ..healthy().deployment.trails[0].clone()
+    };
+    for operation in ["GetEventSelectors", "GetTrailStatus"] {
+        let said = ailing(|world| {
+            world.deployment.trails.insert(0, hidden.clone());
+            let fault = Fault::on(operation, FaultKind::AccessDenied);
+            world.faults.add(fault.containing("hidden"));
+        })
+        .await;
+        assert_eq!((said.code, said.not_ok()), (0, vec![]));
+    }
 }
 
 #[tokio::test]
@@ -552,8 +603,48 @@ async fn without_credentials_nothing_is_asked_and_it_says_how_to_get_some() {
         "{line}"
     );
     assert!(
-        line.contains("give --profile, `aws sso login`, or set AWS_ACCESS_KEY_ID"),
+        line.contains(
+            "give a --profile of `aws configure list-profiles`, `aws sso login`, or set AWS_ACCESS_KEY_ID"
+        ),
         "{line}"
+    );
+}
+
+#[tokio::test]
+async fn a_profile_that_nobody_is_signed_in_to_says_how_to_sign_in() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let profile = "[default]\nsso_session = s\nsso_account_id = 111122223333\nsso_role_name = r\n\
+        [sso-session s]\nsso_region = us-east-1\nsso_start_url = https://s.example.com/start\n";
+    std::fs::write(&file, profile).unwrap();
+    let env = [("AWS_CONFIG_FILE", file.path().to_str().unwrap())];
+    let said = ask(healthy(), POLICY, &[], &env).await;
+    assert_eq!(said.code, 1);
+    let line = said.line("problem  credentials");
+    assert!(
+        line.contains("failed to load the cached SSO token"),
+        "{line}"
+    );
+    assert!(line.contains("— `aws sso login`, with --profile"), "{line}");
+}
+
+#[tokio::test]
+async fn where_aws_cannot_be_reached_no_credentials_are_asked_for() {
+    let env = [
+        CREDENTIALS[0],
+        CREDENTIALS[1],
+        ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1"),
+    ];
+    let said = ask(healthy(), POLICY, &[], &env).await;
+    assert_eq!(
+        (said.code, said.out.lines().count()),
+        (1, 1),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.line("credentials").contains("— check the network"),
+        "{}",
+        said.out
     );
 }
 

@@ -60,6 +60,9 @@ pub struct Trail {
     pub name: String,
     /// The one Region it records. Without one it records all.
     pub region: Option<String>,
+    /// Where it was made, and has to be asked about its settings. Without one
+    /// that is wherever the caller asks.
+    pub home_region: Option<String>,
     /// Whether it is switched on.
     #[serde(default = "yes")]
     pub logging: bool,

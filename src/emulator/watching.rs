@@ -130,7 +130,7 @@ pub(super) fn cloud_trail(
                 json!({
                     "Name": trail.name,
                     "TrailARN": trail_arn(world, caller, trail),
-                    "HomeRegion": trail.region.as_deref().or(caller.region.as_deref()),
+                    "HomeRegion": home(caller, trail),
                     "IsMultiRegionTrail": trail.region.is_none(),
                     "IsOrganizationTrail": false,
                 })
@@ -157,10 +157,13 @@ fn trails<'w>(world: &'w World, caller: &Caller) -> impl Iterator<Item = &'w Tra
     trails.filter(move |trail| is_here(trail.region.as_deref(), region.as_deref()))
 }
 
+fn home<'w>(caller: &'w Caller, trail: &'w Trail) -> &'w str {
+    let home = trail.home_region.as_deref().or(trail.region.as_deref());
+    home.or(caller.region.as_deref()).unwrap_or_default()
+}
+
 fn trail_arn(world: &World, caller: &Caller, trail: &Trail) -> String {
-    let region = trail.region.as_deref().or(caller.region.as_deref());
-    let region = region.unwrap_or_default();
-    let account = &world.account;
+    let (region, account) = (home(caller, trail), &world.account);
     format!("arn:aws:cloudtrail:{region}:{account}:trail/{}", trail.name)
 }
 
@@ -171,7 +174,9 @@ fn trail<'w>(
     member: &str,
 ) -> Result<&'w Trail, Refusal> {
     let name = required(input, member)?;
-    let found = trails(world, caller).find(|trail| trail.name == id_of(name));
+    let is_home = |trail: &&Trail| caller.region.as_deref() == Some(home(caller, trail));
+    let mut trails = trails(world, caller).filter(is_home);
+    let found = trails.find(|trail| trail.name == id_of(name));
     found.ok_or_else(|| {
         let message = format!("Unknown trail: {name}");
         Refusal::modelled(400, "TrailNotFoundException", &message)

@@ -39,14 +39,17 @@ pub(super) async fn credentials(sdk: &SdkConfig) -> (Option<String>, Finding) {
 fn get_some(text: &str) -> &'static str {
     let text = text.to_ascii_lowercase();
     let says = |word: &str| text.contains(word);
-    if says("expired") {
+    if says("io error") && !says("loading credentials") {
+        AGAIN
+    } else if says("expired") {
         "they have expired: `aws sso login`, or however you got them"
     } else if says("sso") {
         "`aws sso login`, with --profile if it is not the default one"
     } else if says("invalidclienttokenid") || says("signaturedoesnotmatch") {
         "AWS does not know them: see AWS_ACCESS_KEY_ID, or which profile is used"
     } else {
-        "give --profile, `aws sso login`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        "give a --profile of `aws configure list-profiles`, `aws sso login`, or set \
+         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     }
 }
 

@@ -1,55 +1,78 @@
 //! Whether a trail of CloudTrail records the directory's changes: without one,
 //! EventBridge hears of no call.
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::operation::get_event_selectors::GetEventSelectorsOutput;
-use aws_sdk_cloudtrail::types::{AdvancedEventSelector, ReadWriteType};
+use aws_sdk_cloudtrail::types::{AdvancedEventSelector, ReadWriteType, Trail};
 
 use super::{Finding, region};
 use crate::aws::CallError;
 
 pub(super) async fn recording(sdk: &SdkConfig) -> Finding {
     let about = format!("trail {}", region(sdk));
-    match examined(&Client::new(sdk), &about).await {
+    match examined(sdk, &about).await {
         Ok(finding) => finding,
         Err(error) => Finding::not_told(&about, "cloudtrail", &error),
     }
 }
 
-/// One good trail is enough. Of the others, one that is switched off is worth
-/// more words than one that is meant for something else.
-async fn examined(client: &Client, about: &str) -> Result<Finding, CallError> {
-    let trails = client.describe_trails().send().await;
+/// What a trail does for EventBridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Records,
+    IsOff,
+    /// It is meant for something else.
+    None,
+}
+
+/// One good trail is enough, whatever the others are.
+async fn examined(sdk: &SdkConfig, about: &str) -> Result<Finding, CallError> {
+    let trails = Client::new(sdk).describe_trails().send().await;
     let trails = trails.map_err(|error| CallError::of("DescribeTrails", &error))?;
-    let mut off = None;
+    let (mut off, mut unread) = (None, None);
     for trail in trails.trail_list() {
-        // Another Region's trail, or the organization's, is known by its ARN only.
         let arn = trail.trail_arn().unwrap_or_default();
-        let selectors = client.get_event_selectors().trail_name(arn).send().await;
-        let selectors = selectors.map_err(|error| CallError::of("GetEventSelectors", &error))?;
-        if !records_writes(&selectors) {
-            continue;
+        match use_of(sdk, trail).await {
+            Ok(Use::Records) => {
+                let found = format!("{arn} records management events");
+                return Ok(Finding::ok(about, found));
+            }
+            Ok(Use::IsOff) => off = Some(arn),
+            Ok(Use::None) => {}
+            Err(error) => unread = Some(error),
         }
-        let status = client.get_trail_status().name(arn).send().await;
-        let status = status.map_err(|error| CallError::of("GetTrailStatus", &error))?;
-        if status.is_logging() == Some(true) {
-            let found = format!("{arn} records management events");
-            return Ok(Finding::ok(about, found));
-        }
-        off = Some(arn);
     }
-    Ok(match off {
-        Some(arn) => Finding::problem(
+    match (off, unread) {
+        (Some(arn), _) => Ok(Finding::problem(
             about,
             format!("{arn} is not logging"),
             format!("aws cloudtrail start-logging --name {arn}"),
-        ),
-        None => Finding::warning(
+        )),
+        (None, Some(error)) => Err(error),
+        (None, None) => Ok(Finding::warning(
             about,
             "no trail records management events that write",
             "make one, unless changes are recorded in another account; docs/deployment.md, The trail",
-        ),
+        )),
+    }
+}
+
+/// Asks in the trail's own Region: the list has those of others too.
+async fn use_of(sdk: &SdkConfig, trail: &Trail) -> Result<Use, CallError> {
+    let arn = trail.trail_arn().unwrap_or_default();
+    let home = trail.home_region().map(|home| Region::new(home.to_owned()));
+    let client = Client::new(&sdk.to_builder().region(home).build());
+    let selectors = client.get_event_selectors().trail_name(arn).send().await;
+    let selectors = selectors.map_err(|error| CallError::of("GetEventSelectors", &error))?;
+    if !records_writes(&selectors) {
+        return Ok(Use::None);
+    }
+    let status = client.get_trail_status().name(arn).send().await;
+    let status = status.map_err(|error| CallError::of("GetTrailStatus", &error))?;
+    Ok(match status.is_logging() {
+        Some(true) => Use::Records,
+        _ => Use::IsOff,
     })
 }
 

@@ -28,7 +28,7 @@
 //!          │    │                ├▶ account.rs          STS and IAM
 //!          │    │                └▶ watching.rs         EventBridge, CloudTrail, CloudWatch
 //!          │    └▶ calls.rs                             what was asked, and its outcome
-//!          └▶ protocol.rs                               JSON, XML and CBOR, to JSON and back
+//!          └▶ protocol.rs                               JSON and XML, to JSON and back
 //! ```
 //! | file | holds |
 //! |---|---|
@@ -40,7 +40,7 @@
 //! | `faults.rs` | [`Faults`]: what goes wrong, and when |
 //! | `limits.rs` | [`RateLimits`]: token buckets |
 //! | `calls.rs` | [`Call`]: one entry of the log |
-//! | `protocol.rs`, `cbor.rs` | what a request asks of whom; writing answers |
+//! | `protocol.rs` | what a request asks of whom; writing answers |
 //! | `wire.rs` | members of requests, refusals, pages |
 //! | `pattern.rs` | which events an event pattern lets through |
 //! | `server.rs` | the HTTP side: one request, one answer (or none) |
@@ -51,7 +51,6 @@
 
 mod account;
 mod calls;
-mod cbor;
 mod deployment;
 mod faults;
 mod identity_store;

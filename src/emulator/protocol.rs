@@ -1,11 +1,10 @@
-//! How services are spoken to: JSON 1.1, the form and XML of STS and IAM, and
-//! CloudWatch's CBOR. From here on everything is JSON.
+//! How services are spoken to: JSON 1.1, or the form and XML of STS, IAM and
+//! CloudWatch. From here on everything is JSON.
 
 use hyper::HeaderMap;
 use hyper::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 
-use super::cbor;
 use super::wire::{Refusal, Service};
 
 /// What a request asks of whom, and in which protocol.
@@ -25,29 +24,15 @@ enum Protocol {
     Json,
     /// AWS Query: a form with an `Action`, answered in XML.
     Query,
-    /// Smithy RPC v2 CBOR: the operation is in the path.
-    Cbor,
 }
 
 /// An answer's content type and body.
 pub(super) type Written = (&'static str, Vec<u8>);
 
 impl Asked {
-    pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Asked {
+    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Asked {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let form = "application/x-www-form-urlencoded";
-        if header("smithy-protocol") == Some("rpc-v2-cbor") {
-            // /service/<its name>/operation/<the operation>
-            let mut parts = path.split('/').skip(2).step_by(2);
-            let (service, operation) = (parts.next(), parts.next());
-            return Asked {
-                protocol: Protocol::Cbor,
-                service: (service == Some("GraniteServiceVersion20100801"))
-                    .then_some(Service::CloudWatch),
-                operation: operation.unwrap_or_default().to_owned(),
-                input: cbor::read(body).filter(Value::is_object),
-            };
-        }
         if header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with(form)) {
             let input = str::from_utf8(body).ok().and_then(read_form);
             let parameter = |name: &str| {
@@ -59,6 +44,7 @@ impl Asked {
                 service: match parameter("Version") {
                     "2011-06-15" => Some(Service::Sts),
                     "2010-05-08" => Some(Service::Iam),
+                    "2010-08-01" => Some(Service::CloudWatch),
                     _ => None,
                 },
                 operation: parameter("Action").to_owned(),
@@ -88,7 +74,6 @@ impl Asked {
         let operation = &self.operation;
         match self.protocol {
             Protocol::Json => json_text(answer),
-            Protocol::Cbor => ("application/cbor", cbor::write(answer)),
             Protocol::Query => {
                 let mut text = format!("<{operation}Response><{operation}Result>");
                 xml(answer, &mut text);
@@ -105,7 +90,6 @@ impl Asked {
     pub(super) fn refusal(&self, refusal: &Refusal, request_id: &str) -> Written {
         match self.protocol {
             Protocol::Json => json_text(&refusal.body),
-            Protocol::Cbor => ("application/cbor", cbor::write(&refusal.body)),
             Protocol::Query => {
                 let message = ["message", "Message"];
                 let message = message.iter().find_map(|name| refusal.body.get(name));

@@ -72,7 +72,7 @@ async fn respond(
     // In a task of its own: a service finishes what it began, also where the caller
     // has hung up. A write that timed out takes effect all the same.
     let answering = tokio::spawn(async move {
-        let asked = Asked::read(head.uri.path(), &head.headers, &body);
+        let asked = Asked::read(&head.headers, &body);
         answer(&world, caller(&head.headers), asked, &body).await
     });
     answering.await.map_err(io::Error::other)?
@@ -272,15 +272,11 @@ fn truncated((content_type, whole): Written, request_id: &str) -> Response<Body>
 }
 
 fn response(status: u16, (content_type, body): Written, request_id: &str) -> Response<Body> {
-    let mut response = Response::builder()
+    let response = Response::builder()
         .status(status)
         .header(CONTENT_TYPE, content_type)
-        .header("x-amzn-requestid", request_id);
-    if content_type == "application/cbor" {
-        response = response.header("smithy-protocol", "rpc-v2-cbor");
-    }
+        .header("x-amzn-requestid", request_id)
+        .body(Full::new(Bytes::from(body)).boxed());
     // Only a header or status that is no header or status fails, and these are ours.
-    response
-        .body(Full::new(Bytes::from(body)).boxed())
-        .unwrap_or_else(|_| Response::new(Full::default().boxed()))
+    response.unwrap_or_else(|_| Response::new(Full::default().boxed()))
 }

@@ -1,11 +1,11 @@
 //! EventBridge, CloudTrail and CloudWatch: which events go where, what is
 //! recorded, what has been measured.
 
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::deployment::{EventRule, Function, ManagementEvents, Trail, is_here};
 use super::pattern::lets_through;
-use super::records::now;
 use super::wire::{Answer, Caller, Refusal, id_of, listed, page, required, text};
 use super::world::World;
 
@@ -227,7 +227,11 @@ pub(super) fn cloud_watch(
             Ok(json!({ "Metrics": rows.collect::<Vec<_>>() }))
         }
         "GetMetricStatistics" => {
-            let mut functions = functions.filter(|one| dimension(one) == input["Dimensions"]);
+            let mut functions = functions.filter(|one| {
+                // Lists come as `Dimensions.member.1.Name`.
+                asked("Dimensions.member.1.Name") == Some("FunctionName")
+                    && asked("Dimensions.member.1.Value") == Some(one.name.as_str())
+            });
             let points = functions.next().map(|one| points(one, input));
             Ok(json!({ "Label": METRIC, "Datapoints": points.unwrap_or_default() }))
         }
@@ -240,23 +244,20 @@ const METRIC: &str = "FullPassCompleted";
 
 /// What a function has reported: a full pass, and since then events only.
 fn points(function: &Function, input: &Value) -> Vec<Value> {
-    let time = |member| input[member].as_f64();
-    let now = now();
-    let full_pass = function
-        .full_pass_minutes_ago
-        .map(|minutes| (now - f64::from(minutes) * 60.0, 1.0));
+    let time = |member| {
+        let time = DateTime::parse_from_rfc3339(text(input, member)?).ok()?;
+        Some(time.to_utc())
+    };
+    let (start, end) = (time("StartTime"), time("EndTime"));
+    let ago = |minutes| Utc::now() - TimeDelta::minutes(minutes);
+    let full_pass = function.full_pass_minutes_ago.map(i64::from);
     // AWS gives them in no order.
-    [
-        Some((now - 300.0, 0.0)),
-        full_pass,
-        Some((now - 600.0, 0.0)),
-    ]
-    .into_iter()
-    .flatten()
-    .filter(|(at, _)| {
-        time("StartTime").is_none_or(|start| *at >= start)
-            && time("EndTime").is_none_or(|end| *at < end)
-    })
-    .map(|(at, sum)| json!({ "Timestamp": at, "Sum": sum, "Unit": "Count" }))
-    .collect()
+    [Some((ago(5), 0)), full_pass.map(|minutes| (ago(minutes), 1)), Some((ago(10), 0))]
+        .into_iter()
+        .flatten()
+        .filter(|(at, _)| {
+            start.is_none_or(|start| *at >= start) && end.is_none_or(|end| *at < end)
+        })
+        .map(|(at, sum)| json!({ "Timestamp": at.to_rfc3339_opts(SecondsFormat::Secs, true), "Sum": sum, "Unit": "Count" }))
+        .collect()
 }

@@ -7,6 +7,7 @@ mod adopt;
 mod check;
 mod confirm;
 mod connection;
+mod doctor;
 mod emulate;
 mod explain;
 mod export;
@@ -61,6 +62,9 @@ enum Command {
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
     Explain(explain::Arguments),
+    /// Say whether everything is in place: credentials, permissions, Studios,
+    /// session policies, events, the last full pass
+    Doctor(doctor::Arguments),
     /// Say who can open which Studio, for people, spreadsheets and auditors
     Report(report::Arguments),
     /// Write the table that keeps the mappings of Studios as they are
@@ -104,6 +108,7 @@ pub async fn main() -> ExitCode {
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Report(arguments) => report::run(arguments).await,
         Command::Adopt(arguments) => adopt::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,

@@ -291,7 +291,10 @@ impl IdentityStore {
     }
 
     /// IsMemberInGroups: one call for up to a hundred groups.
-    async fn is_member_in(
+    ///
+    /// # Errors
+    /// [`Kind::NoGroup`] if one of the groups asked about is not there.
+    pub async fn is_member_in(
         &self,
         user: &Id,
         asked: &BTreeSet<Id>,

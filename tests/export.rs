@@ -55,6 +55,9 @@ async fn the_file_has_what_the_rules_see_and_every_mapping() {
     start.delete_user("dave").unwrap();
     start.rename_user("alice", "alicia").unwrap();
     start.set_user_enabled("bob", false).unwrap();
+    for mapping in start.mappings.values_mut() {
+        mapping.created = 1_772_446_530.0;
+    }
     let desk = Desk::new(start).await;
     insta::assert_snapshot!(exported(&desk, &table(|_| ())).await, @r#"
     # The directory as far as the rules see it, and the mappings, for `simulate`.
@@ -109,19 +112,23 @@ async fn the_file_has_what_the_rules_see_and_every_mapping() {
     user = "alicia"
     name = "alice"
     session_policy = "arn:aws:iam::111122223333:policy/studio-analyst"
+    created = "2026-03-02T10:15:30Z"
 
     [[studios.mappings]]
     user_id = "a0000000-0000-4000-8000-000000000004"
     name = "dave"
     session_policy = "arn:aws:iam::111122223333:policy/studio-analyst"
+    created = "2026-03-02T10:15:30Z"
 
     [[studios.mappings]]
     user = "ops"
     session_policy = "arn:aws:iam::111122223333:policy/studio-analyst"
+    created = "2026-03-02T10:15:30Z"
 
     [[studios.mappings]]
     group = "finance"
     session_policy = "arn:aws:iam::111122223333:policy/somebody-elses"
+    created = "2026-03-02T10:15:30Z"
 
     [[studios]]
     id = "es-0123456789ABCDEFGHIJKLMNO"

@@ -99,6 +99,11 @@ impl Account {
         all.map_err(|why| why.to_string())
     }
 
+    /// The Region of the identity store, if one was given.
+    pub(super) fn store_region(&self) -> Option<String> {
+        self.identity_store_region.clone()
+    }
+
     /// The identity store, without the ARN it may have been given as.
     pub(super) fn store_id(&self) -> Result<String, String> {
         let Some(given) = &self.identity_store_id else {
@@ -146,6 +151,11 @@ impl Connection {
     /// The table's file.
     pub(super) fn table(&self) -> &Path {
         &self.table
+    }
+
+    /// Where AWS is.
+    pub(super) fn account(&self) -> &Account {
+        &self.account
     }
 
     /// Connects. No call is made yet.

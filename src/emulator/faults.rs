@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::account::caller_arn;
 use super::limits::RateLimits;
 use super::wire::{Refusal, Service};
 
@@ -27,7 +28,8 @@ pub struct Faults {
 /// One rule: which calls, when, and what happens to them.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// An operation's name, a service (`emr`, `identitystore`), or `*`.
+    /// An operation's name, a service (`emr`, `identitystore`, `sts`, `iam`,
+    /// `eventbridge`, `cloudtrail`, `cloudwatch`), or `*`.
     pub on: String,
     /// Only requests whose JSON contains this text: an identity's id, say.
     pub containing: Option<String>,
@@ -50,7 +52,8 @@ pub struct Fault {
 pub enum FaultKind {
     /// 400 `ThrottlingException`, "Rate exceeded". Nothing is done.
     Throttle,
-    /// 400 `AccessDeniedException`, as IAM words it. Nothing is done.
+    /// 400 `AccessDeniedException` (403 `AccessDenied` where the service says
+    /// that), as IAM words it. Nothing is done.
     AccessDenied,
     /// 500, with the code the operation's model has. Nothing is done.
     ServerError,
@@ -91,8 +94,8 @@ pub enum FaultKind {
 }
 
 impl Fault {
-    /// A fault that always happens on an operation, a service (`emr`,
-    /// `identitystore`), or everywhere (`*`).
+    /// A fault that always happens on an operation, a service, or everywhere
+    /// (`*`); see [`Fault::on`](field@Fault::on).
     pub fn on(what: &str, kind: FaultKind) -> Fault {
         Fault {
             on: what.into(),
@@ -218,10 +221,12 @@ impl FaultKind {
             FaultKind::AccessDenied => {
                 let action = format!("{}:{operation}", service.action_prefix());
                 let message = format!(
-                    "User: arn:aws:sts::{account}:assumed-role/studio-sync/session is not authorized \
-                     to perform: {action} because no identity-based policy allows the {action} action"
+                    "User: {} is not authorized to perform: {action} because no identity-based \
+                     policy allows the {action} action",
+                    caller_arn(account)
                 );
-                Refusal::front_door(400, "AccessDeniedException", &message)
+                let (status, code) = service.denial();
+                Refusal::front_door(status, code, &message)
             }
             FaultKind::ServerError => {
                 // EMR's model has both spellings: one for mappings, one for Studios.

@@ -1,12 +1,12 @@
-//! The embedded AWS: the Identity Store's reads and EMR Studio's session
-//! mappings, answered over HTTP from memory.
+//! The embedded AWS: the Identity Store's reads, EMR Studio's session mappings,
+//! and what `doctor` asks of an account, answered over HTTP from memory.
 //!
 //! # What it is
-//! A small server that speaks AWS JSON 1.1 to the real SDK clients. It answers
-//! with the service's own texts, holds to the service's own limits, cuts its
-//! lists into pages, and goes wrong on demand. The tests, a newcomer's first run
-//! and `sam local invoke` reach it through `AWS_ENDPOINT_URL_EMR` and
-//! `AWS_ENDPOINT_URL_IDENTITYSTORE`.
+//! A small server that speaks to the real SDK clients in their own protocols. It
+//! answers with the service's own texts, holds to the service's own limits, cuts
+//! its lists into pages, and goes wrong on demand. The tests, a newcomer's first
+//! run and `sam local invoke` reach it through `AWS_ENDPOINT_URL_EMR` and
+//! `AWS_ENDPOINT_URL_IDENTITYSTORE`, or all services through `AWS_ENDPOINT_URL`.
 //!
 //! What AWS documents or others have published is built in; what nobody has
 //! published is a switch in [`Settings`], so that a test can try both answers.
@@ -14,42 +14,55 @@
 //! # What it is not
 //! It checks no signatures and no permissions. It writes no directory over HTTP:
 //! who is in which group changes through [`World`]. It has only the calls a
-//! synchronizer of session mappings needs; any other is an
-//! `UnknownOperationException`. Nothing outlives the process.
+//! synchronizer of session mappings needs, and its doctor; any other is an
+//! `UnknownOperationException`. It sends no events, records nothing and measures
+//! nothing: event rules, trails and metrics are there to be asked about, as the
+//! [`Deployment`] has them. Nothing outlives the process.
 //!
 //! # The map
 //! ```text
 //! seed.rs ──▶ World ◀── Emulator::world()         a test looks, and changes things
 //!               ▲
 //! HTTP ─▶ server.rs ─▶ faults.rs ─▶ identity_store.rs   the Identity Store's reads
-//!               │                └▶ studios.rs          EMR's Studios and mappings
-//!               └▶ calls.rs                             what was asked, and its outcome
+//!          │    │                ├▶ studios.rs          EMR's Studios and mappings
+//!          │    │                ├▶ account.rs          STS and IAM
+//!          │    │                └▶ watching.rs         EventBridge, CloudTrail, CloudWatch
+//!          │    └▶ calls.rs                             what was asked, and its outcome
+//!          └▶ protocol.rs                               JSON and XML, to JSON and back
 //! ```
 //! | file | holds |
 //! |---|---|
 //! | `world.rs` | [`World`]: the directory and the Studios, and what can happen to them |
 //! | `records.rs` | what a world is made of: users, groups, memberships, Studios, mappings |
+//! | `deployment.rs` | [`Deployment`]: what else the account has |
 //! | `settings.rs` | [`Settings`]: the switches for what nobody knows of the service |
 //! | `seed.rs` | [`Seed`]: a world and a story from a TOML file |
 //! | `faults.rs` | [`Faults`]: what goes wrong, and when |
 //! | `limits.rs` | [`RateLimits`]: token buckets |
 //! | `calls.rs` | [`Call`]: one entry of the log |
-//! | `wire.rs` | reading requests, refusing them, cutting pages |
+//! | `protocol.rs` | what a request asks of whom; writing answers |
+//! | `wire.rs` | members of requests, refusals, pages |
+//! | `pattern.rs` | which events an event pattern lets through |
 //! | `server.rs` | the HTTP side: one request, one answer (or none) |
 //!
 //! A request is logged when it arrives, judged by the rate limits and the fault
 //! rules, and then answered from the world. The world is behind one lock, never
 //! held across an `await`: every call is atomic.
 
+mod account;
 mod calls;
+mod deployment;
 mod faults;
 mod identity_store;
 mod limits;
+mod pattern;
+mod protocol;
 mod records;
 mod seed;
 mod server;
 mod settings;
 mod studios;
+mod watching;
 mod wire;
 mod world;
 
@@ -60,6 +73,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use calls::{Call, Outcome};
+pub use deployment::{Deployment, EventRule, Function, ManagementEvents, Role, Trail};
 pub use faults::{Fault, FaultKind, Faults};
 pub use limits::{Bucket, RateLimits};
 pub use records::{AuthMode, Group, IdentityType, Mapping, Membership, Minted, Studio, User};

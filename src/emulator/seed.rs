@@ -3,6 +3,7 @@
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
+use super::deployment::Deployment;
 use super::records::{AuthMode, IdentityType};
 use super::settings::Settings;
 use super::world::World;
@@ -101,8 +102,10 @@ pub(crate) struct File {
     pub(crate) groups: Vec<SeedGroup>,
     #[serde(default)]
     pub(crate) studios: Vec<SeedStudio>,
-    // What is written is a moment of the real AWS: it has no switches, and
-    // nothing happens later.
+    // What is written is a moment of the real AWS: it has no switches, nothing
+    // happens later, and a simulation asks nobody about the deployment.
+    #[serde(default, skip_serializing)]
+    pub(crate) deployment: Deployment,
     #[serde(default, skip_serializing)]
     pub(crate) settings: Settings,
     #[serde(default, skip_serializing)]
@@ -161,6 +164,7 @@ impl World {
     pub fn from_toml(text: &str) -> Result<Seed, String> {
         let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut world = World {
+            deployment: file.deployment,
             settings: file.settings,
             ..World::default()
         };

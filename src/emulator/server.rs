@@ -13,15 +13,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::calls::{Call, Outcome};
 use super::faults::FaultKind;
+use super::protocol::{Asked, Written};
 use super::wire::{Answer, Caller, Refusal, Service};
 use super::world::World;
-use super::{identity_store, lock, studios};
+use super::{account, identity_store, lock, studios, watching};
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -59,71 +60,62 @@ async fn respond(
         Err(error) if error.is::<http_body_util::LengthLimitError>() => {
             let message = format!("The request body is over {BODY_LIMIT} bytes");
             let refusal = Refusal::front_door(413, "RequestEntityTooLargeException", &message);
-            return Ok(refused(&refusal, "none"));
+            return Ok(turned_away(&refusal));
         }
         Err(error) => return Err(io::Error::other(error)),
     };
     if head.method != Method::POST {
-        let message = "AWS JSON is asked with POST";
-        return Ok(refused(
-            &Refusal::front_door(404, "UnknownOperationException", message),
-            "none",
-        ));
+        let message = "AWS is asked with POST here";
+        let refusal = Refusal::front_door(404, "UnknownOperationException", message);
+        return Ok(turned_away(&refusal));
     }
     // In a task of its own: a service finishes what it began, also where the caller
     // has hung up. A write that timed out takes effect all the same.
-    let asked = tokio::spawn(async move { ask(&world, &head.headers, &body).await });
-    asked.await.map_err(io::Error::other)?
+    let answering = tokio::spawn(async move {
+        let asked = Asked::read(&head.headers, &body);
+        answer(&world, caller(&head.headers), asked, &body).await
+    });
+    answering.await.map_err(io::Error::other)?
 }
 
-async fn ask(
+async fn answer(
     world: &Mutex<World>,
-    headers: &HeaderMap,
+    mut caller: Caller,
+    mut asked: Asked,
     body: &[u8],
 ) -> Result<Response<Body>, io::Error> {
-    let target = headers
-        .get("x-amz-target")
-        .and_then(|target| target.to_str().ok());
-    let (prefix, operation) = target
-        .and_then(|target| target.split_once('.'))
-        .unwrap_or_default();
-    let service = match prefix {
-        "ElasticMapReduce" => Some(Service::Emr),
-        "AWSIdentityStore" => Some(Service::IdentityStore),
-        _ => None,
-    };
-    let input = serde_json::from_slice::<Value>(body)
-        .ok()
-        .filter(Value::is_object);
-
+    let input = asked.input.take();
+    let (service, operation) = (asked.service, asked.operation.as_str());
     let (number, account, verdict) = {
         let world = &mut *lock(world);
         let number = arrive(world, operation, input.as_ref());
-        let body = String::from_utf8_lossy(body);
+        // What is no JSON is looked at as if it were, like everywhere.
+        let text = match str::from_utf8(body) {
+            Ok(json) if json.starts_with('{') => json.into(),
+            _ => input.as_ref().map(Value::to_string).unwrap_or_default(),
+        };
         let verdict = service.map(|service| {
-            world
-                .faults
-                .judge(service, operation, &body, Instant::now())
+            let now = Instant::now();
+            world.faults.judge(service, operation, &text, now)
         });
         (number, world.account.clone(), verdict.unwrap_or_default())
     };
-    let mut caller = caller(headers);
     caller.request_id = format!("00000000-0000-4000-8000-{number:012x}");
 
     tokio::time::sleep(verdict.delay).await;
 
     let world = &mut *lock(world);
     let (outcome, response) = match service {
-        None => answered(Err(unknown(operation)), &caller),
+        None => answered(Err(unknown(operation)), &asked, &caller),
         Some(service) => {
             let account = caller.account.as_ref().unwrap_or(&account);
             let fault = verdict.fault.as_ref();
             let refusal = fault.and_then(|fault| fault.refusal(service, operation, account));
             let act = || operate(world, &caller, service, operation, input, &verdict.mangling);
             match (refusal, fault) {
-                (Some(refusal), _) => answered(Err(refusal), &caller),
-                (None, Some(fault)) => spoiled(fault, &caller, act),
-                (None, None) => answered(act(), &caller),
+                (Some(refusal), _) => answered(Err(refusal), &asked, &caller),
+                (None, Some(fault)) => spoiled(fault, &asked, &caller, act),
+                (None, None) => answered(act(), &asked, &caller),
             }
         }
     };
@@ -177,7 +169,7 @@ fn operate(
     mangling: &[FaultKind],
 ) -> Answer {
     let Some(mut input) = input else {
-        let message = "The request body is not a JSON object";
+        let message = "The request body is not an object";
         return Err(Refusal::front_door(400, "SerializationException", message));
     };
     for fault in mangling {
@@ -186,6 +178,11 @@ fn operate(
     let answer = match service {
         Service::Emr => studios::answer(world, caller, operation, &input),
         Service::IdentityStore => identity_store::answer(world, caller, operation, &input),
+        Service::Sts => account::sts(world, caller, operation, &input),
+        Service::Iam => account::iam(world, operation, &input),
+        Service::EventBridge => watching::event_bridge(world, caller, operation, &input),
+        Service::CloudTrail => watching::cloud_trail(world, caller, operation, &input),
+        Service::CloudWatch => watching::cloud_watch(world, caller, operation, &input),
     };
     let mut answer = answer.unwrap_or_else(|| Err(unknown(operation)))?;
     for fault in mangling {
@@ -199,41 +196,36 @@ fn unknown(operation: &str) -> Refusal {
     Refusal::front_door(400, "UnknownOperationException", &message)
 }
 
-fn answered(answer: Answer, caller: &Caller) -> (Outcome, Option<Response<Body>>) {
-    match answer {
-        Ok(answer) => {
-            let outcome = Outcome::Answered {
-                status: 200,
-                code: None,
-            };
-            (
-                outcome,
-                Some(json_response(200, answer.to_string(), &caller.request_id)),
-            )
-        }
+fn answered(answer: Answer, asked: &Asked, caller: &Caller) -> (Outcome, Option<Response<Body>>) {
+    let id = &caller.request_id;
+    let (status, code, written) = match answer {
+        Ok(answer) => (200, None, asked.answer(&answer, id)),
         Err(refusal) => {
-            let outcome = Outcome::Answered {
-                status: refusal.status,
-                code: Some(refusal.code.clone()),
-            };
-            (outcome, Some(refused(&refusal, &caller.request_id)))
+            let written = asked.refusal(&refusal, id);
+            (refusal.status, Some(refusal.code), written)
         }
-    }
+    };
+    let outcome = Outcome::Answered { status, code };
+    (outcome, Some(response(status, written, id)))
 }
 
 /// The faults that are no error answer of the service: something broke on the way.
 fn spoiled(
     fault: &FaultKind,
+    asked: &Asked,
     caller: &Caller,
     act: impl FnOnce() -> Answer,
 ) -> (Outcome, Option<Response<Body>>) {
     let id = &caller.request_id;
-    let sent = |status| Outcome::Answered { status, code: None };
+    let sent = |status, written| {
+        let outcome = Outcome::Answered { status, code: None };
+        (outcome, Some(response(status, written, id)))
+    };
     match fault {
         FaultKind::DropBefore => (Outcome::Dropped, None),
         FaultKind::HtmlError => {
             let page = "<html><body><h1>502 Bad Gateway</h1></body></html>";
-            (sent(502), Some(response(502, "text/html", page.into(), id)))
+            sent(502, ("text/html", page.into()))
         }
         // What the service answered is lost, and only what it did remains.
         FaultKind::DropAfter => {
@@ -242,50 +234,44 @@ fn spoiled(
         }
         FaultKind::Garbage => {
             let _lost = act();
-            (
-                sent(200),
-                Some(json_response(200, "\u{1}{\"not: json".into(), id)),
-            )
+            let (content_type, _) = asked.answer(&Value::Null, id);
+            sent(200, (content_type, "\u{1}{\"not: json".into()))
         }
         FaultKind::EmptyObject => {
             let _lost = act();
-            (sent(200), Some(json_response(200, "{}".into(), id)))
+            sent(200, asked.answer(&json!({}), id))
         }
         FaultKind::Truncated => {
-            let whole = act().unwrap_or_else(|refusal| refusal.body).to_string();
-            (Outcome::Dropped, Some(truncated(&whole, id)))
+            let whole = match act() {
+                Ok(answer) => asked.answer(&answer, id),
+                Err(refusal) => asked.refusal(&refusal, id),
+            };
+            (Outcome::Dropped, Some(truncated(whole, id)))
         }
         // The rest is an error answer or lets the call go on, and does not come here.
-        _ => answered(act(), caller),
+        _ => answered(act(), asked, caller),
     }
 }
 
-fn refused(refusal: &Refusal, request_id: &str) -> Response<Body> {
-    json_response(refusal.status, refusal.body.to_string(), request_id)
-}
-
-fn json_response(status: u16, body: String, request_id: &str) -> Response<Body> {
-    response(status, "application/x-amz-json-1.1", body, request_id)
+/// A refusal of what is no request.
+fn turned_away(refusal: &Refusal) -> Response<Body> {
+    let body = refusal.body.to_string().into_bytes();
+    response(refusal.status, ("application/x-amz-json-1.1", body), "none")
 }
 
 /// Half of `whole` behind the length of all of it. hyper closes the connection
 /// when the body ends early; it would correct the length if it knew the body's,
 /// which `map_frame` hides.
-fn truncated(whole: &str, request_id: &str) -> Response<Body> {
-    let half = Bytes::copy_from_slice(&whole.as_bytes()[..whole.len() / 2]);
-    let mut response = json_response(200, String::new(), request_id);
+fn truncated((content_type, whole): Written, request_id: &str) -> Response<Body> {
+    let half = Bytes::copy_from_slice(&whole[..whole.len() / 2]);
+    let mut response = response(200, (content_type, Vec::new()), request_id);
     response
         .headers_mut()
         .insert(CONTENT_LENGTH, whole.len().into());
     response.map(|_| Full::new(half).map_frame(|frame| frame).boxed())
 }
 
-fn response(
-    status: u16,
-    content_type: &'static str,
-    body: String,
-    request_id: &str,
-) -> Response<Body> {
+fn response(status: u16, (content_type, body): Written, request_id: &str) -> Response<Body> {
     let response = Response::builder()
         .status(status)
         .header(CONTENT_TYPE, content_type)

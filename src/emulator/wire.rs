@@ -1,4 +1,4 @@
-//! AWS JSON 1.1: reading a request, refusing it, cutting a list into pages.
+//! What the services have in common: members of a request, refusals, pages.
 
 use serde_json::{Map, Value, json};
 
@@ -10,6 +10,11 @@ pub(super) type Answer = Result<Value, Refusal>;
 pub(super) enum Service {
     Emr,
     IdentityStore,
+    Sts,
+    Iam,
+    EventBridge,
+    CloudTrail,
+    CloudWatch,
 }
 
 impl Service {
@@ -18,6 +23,11 @@ impl Service {
         match self {
             Service::Emr => "emr",
             Service::IdentityStore => "identitystore",
+            Service::Sts => "sts",
+            Service::Iam => "iam",
+            Service::EventBridge => "eventbridge",
+            Service::CloudTrail => "cloudtrail",
+            Service::CloudWatch => "cloudwatch",
         }
     }
 
@@ -25,7 +35,19 @@ impl Service {
     pub(super) fn action_prefix(self) -> &'static str {
         match self {
             Service::Emr => "elasticmapreduce",
-            Service::IdentityStore => "identitystore",
+            Service::EventBridge => "events",
+            other => other.name(),
+        }
+    }
+
+    /// The status and the code of what IAM does not allow: as newer services
+    /// have it, or as those have it that once spoke XML.
+    pub(super) fn denial(self) -> (u16, &'static str) {
+        match self {
+            Service::Sts | Service::Iam | Service::CloudWatch => (403, "AccessDenied"),
+            Service::Emr | Service::IdentityStore | Service::EventBridge | Service::CloudTrail => {
+                (400, "AccessDeniedException")
+            }
         }
     }
 }

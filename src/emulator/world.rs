@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::calls::Call;
+use super::deployment::Deployment;
 use super::faults::Faults;
 use super::records::{
     AuthMode, Group, IdentityType, Mapping, Membership, Minted, Studio, User, looks_like_an_id, now,
@@ -31,6 +32,8 @@ pub struct World {
     pub studios: BTreeMap<String, Studio>,
     /// The mappings, by Studio id, kind of identity, and identity id.
     pub mappings: BTreeMap<(String, IdentityType, String), Mapping>,
+    /// What else the account has.
+    pub deployment: Deployment,
     /// What nobody knows of the service, as switches.
     pub settings: Settings,
     /// What goes wrong.
@@ -52,6 +55,7 @@ impl Default for World {
             memberships: BTreeMap::new(),
             studios: BTreeMap::new(),
             mappings: BTreeMap::new(),
+            deployment: Deployment::default(),
             settings: Settings::default(),
             faults: Faults::default(),
             calls: Vec::new(),

@@ -1,0 +1,226 @@
+//! `doctor`: is everything in place? It asks for everything the function asks
+//! for, and for what has to be around it, and changes nothing.
+
+mod account;
+mod directory;
+mod events;
+mod passes;
+mod studios;
+mod trail;
+
+use std::process::ExitCode;
+
+use anstyle::AnsiColor;
+use aws_config::retry::RetryConfig;
+use aws_config::{Region, SdkConfig};
+use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+
+use super::connection::{Connected, Connection};
+use super::output::{Output, csv, outln, put};
+use super::progress::watched;
+use super::words::paint;
+use crate::aws::{CallError, Kind};
+
+/// The version of the JSON that `doctor` prints.
+const JSON_VERSION: u32 = 1;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "It asks with your credentials, which need not be the function's: what you are not\n\
+    allowed may be allowed to it, and the other way round. Writes are not tried.\n\n\
+    Exit codes: 0 no problem, though there may be warnings; 1 a problem\n\n\
+    Example:\n  emr-studio-sync doctor --table policy.toml --identity-store-id d-1234567890"
+)]
+pub(super) struct Arguments {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// How something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    /// As it should be.
+    Ok,
+    /// It may be right, or right enough; somebody should know.
+    Warning,
+    /// The function does not work like this, or not as it is meant to.
+    Problem,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, PartialEq, Serialize)]
+struct Finding {
+    status: Status,
+    about: String,
+    found: String,
+    cure: Option<String>,
+}
+
+impl Finding {
+    fn ok(about: impl Into<String>, found: impl Into<String>) -> Finding {
+        // On one line, also where an error is on many.
+        let found: String = found.into();
+        let found: Vec<&str> = found.split_whitespace().collect();
+        Finding {
+            status: Status::Ok,
+            about: about.into(),
+            found: found.join(" "),
+            cure: None,
+        }
+    }
+
+    fn warning(about: &str, found: impl Into<String>, cure: impl Into<String>) -> Finding {
+        Finding {
+            status: Status::Warning,
+            cure: Some(cure.into()),
+            ..Finding::ok(about, found)
+        }
+    }
+
+    fn problem(about: &str, found: impl Into<String>, cure: impl Into<String>) -> Finding {
+        Finding {
+            status: Status::Problem,
+            ..Finding::warning(about, found, cure)
+        }
+    }
+
+    /// What nobody could look at, where the function works all the same.
+    fn not_told(about: &str, service: &str, error: &CallError) -> Finding {
+        let CallError { call, kind, text } = error;
+        let cure = match kind {
+            Kind::Denied => format!("to have it looked at, allow {service}:{call}"),
+            _ => AGAIN.to_owned(),
+        };
+        Finding::warning(about, format!("not told, {call}: {text}"), cure)
+    }
+
+    /// A call that the function cannot do without.
+    fn needed(about: &str, service: &str, error: &CallError, otherwise: &str) -> Finding {
+        let CallError { call, kind, text } = error;
+        let cure = match kind {
+            Kind::Denied => format!("allow {service}:{call}"),
+            Kind::Transient | Kind::NoTime => AGAIN.to_owned(),
+            Kind::Refused | Kind::NoUser | Kind::NoGroup => otherwise.to_owned(),
+        };
+        Finding::problem(about, format!("{call}: {text}"), cure)
+    }
+
+    fn line(&self, width: usize) -> String {
+        let (word, color) = match self.status {
+            Status::Ok => ("ok", AnsiColor::Green),
+            Status::Warning => ("warning", AnsiColor::Yellow),
+            Status::Problem => ("problem", AnsiColor::Red),
+        };
+        let word = paint(color.on_default(), &format!("{word:<7}"));
+        let cure = self.cure.as_ref();
+        let cure = cure.map_or(String::new(), |cure| format!(" — {cure}"));
+        format!("{word}  {:<width$}  {}{cure}", self.about, self.found)
+    }
+}
+
+const AGAIN: &str = "check the network and the Region, and try again; -vv shows each call";
+
+pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let connection = arguments.connection;
+    let connected = connection.connect().await?;
+    let sdk = connection.account().sdk().await?;
+    let office = Office {
+        // Nothing here has a pace of its own, as the engine's calls have.
+        sdk: sdk
+            .into_builder()
+            .retry_config(RetryConfig::standard())
+            .build(),
+        store_region: connection.account().store_region().map(Region::new),
+        connected,
+    };
+    let examining = office.examine();
+    let findings = watched(&office.connected.engine, "asking", examining).await;
+    let count = |status| findings.iter().filter(|one| one.status == status).count();
+    let (warnings, problems) = (count(Status::Warning), count(Status::Problem));
+    match arguments.output {
+        Output::Json => {
+            let all = json!({
+                "version": JSON_VERSION,
+                "problems": problems,
+                "warnings": warnings,
+                "findings": findings,
+            });
+            outln!("{all:#}");
+        }
+        Output::Csv => {
+            let columns = ["status", "about", "found", "cure"];
+            put(csv(&columns, &findings)?)?;
+        }
+        Output::Table => {
+            let width = findings.iter().map(|one| one.about.chars().count()).max();
+            for finding in &findings {
+                outln!("{}", finding.line(width.unwrap_or_default()));
+            }
+        }
+    }
+    Ok(match problems {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+/// Whom to ask.
+struct Office {
+    connected: Connected,
+    sdk: SdkConfig,
+    /// The identity store's Region, if it has one of its own.
+    store_region: Option<Region>,
+}
+
+impl Office {
+    async fn examine(&self) -> Vec<Finding> {
+        let engine = &self.connected.engine;
+        let (caller, credentials) = account::credentials(&self.sdk).await;
+        let mut findings = vec![credentials];
+        let Some(caller) = caller else {
+            return findings;
+        };
+        findings.extend(directory::reads(engine.store()).await);
+        let sts = aws_sdk_sts::Client::new(&self.sdk);
+        for (index, studio) in engine.table().studios.iter().enumerate() {
+            let about = format!("studio {}", studio.alias);
+            let role = account::role(&sts, &about, studio).await;
+            let barred = role.as_ref().is_some_and(|role| role.status != Status::Ok);
+            findings.extend(role);
+            // Each call would say the same again.
+            if !barred {
+                findings.extend(studios::calls(&about, engine.studio(index)).await);
+            }
+        }
+        findings.extend(account::session_policies(&self.sdk, &self.connected, &caller).await);
+        findings.extend(self.events().await);
+        findings.extend(passes::last(&self.sdk).await);
+        findings
+    }
+
+    /// What tells the function of changes: where it is, and where the identity
+    /// store is.
+    async fn events(&self) -> Vec<Finding> {
+        let mut findings = events::rules(&self.sdk, true).await;
+        let home = match &self.store_region {
+            Some(region) => &self.sdk.to_builder().region(region.clone()).build(),
+            None => &self.sdk,
+        };
+        if home.region() != self.sdk.region() {
+            findings.extend(events::rules(home, false).await);
+        }
+        findings.push(trail::recording(home).await);
+        findings
+    }
+}
+
+/// The Region that a client asks.
+fn region(sdk: &SdkConfig) -> &str {
+    sdk.region().map_or("", Region::as_ref)
+}

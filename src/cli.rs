@@ -52,30 +52,30 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Play events against an embedded AWS, and see what each leads to
-    Simulate(simulate::Arguments),
-    /// Serve the embedded AWS, for `sam local invoke` and for tests
-    Emulate(emulate::Arguments),
+    /// Write the table that keeps the mappings of Studios as they are
+    Adopt(adopt::Arguments),
+    /// Say whether a policy table is right, and where it is not
+    Check(check::Arguments),
     /// Show what would change, and change nothing
     Plan(reconcile::PlanArguments),
     /// Make the mappings those of the table
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
     Explain(explain::Arguments),
-    /// Say whether everything is in place: credentials, permissions, Studios,
-    /// session policies, events, the last full pass
-    Doctor(doctor::Arguments),
-    /// Say who can open which Studio, for people, spreadsheets and auditors
-    Report(report::Arguments),
-    /// Write the table that keeps the mappings of Studios as they are
-    Adopt(adopt::Arguments),
-    /// Write the directory and the mappings to a file that `simulate` reads
-    Export(export::Arguments),
     /// Create, update, get, delete or list session mappings by hand
     #[command(subcommand)]
     Mapping(mapping::Call),
-    /// Say whether a policy table is right, and where it is not
-    Check(check::Arguments),
+    /// Say who can open which Studio, for people, spreadsheets and auditors
+    Report(report::Arguments),
+    /// Say whether everything is in place: credentials, permissions, Studios,
+    /// session policies, events, the last full pass
+    Doctor(doctor::Arguments),
+    /// Write the directory and the mappings to a file that `simulate` reads
+    Export(export::Arguments),
+    /// Play events against an embedded AWS, and see what each leads to
+    Simulate(simulate::Arguments),
+    /// Serve the embedded AWS, for `sam local invoke` and for tests
+    Emulate(emulate::Arguments),
     /// Print the JSON Schema of the policy table
     #[command(after_help = "Example:\n  emr-studio-sync schema > policy-table.schema.json")]
     Schema,

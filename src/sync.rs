@@ -98,6 +98,9 @@ pub struct Pass {
     pub left_alone: Vec<(usize, Identity, LeftAlone)>,
     /// From an event's time to the change it led to, in milliseconds.
     pub latencies_ms: Vec<i64>,
+    /// The names under which the mappings that were read had been made: all that
+    /// is known of who is gone. For a terminal, never for a report or a log.
+    pub names: BTreeMap<Identity, String>,
 }
 
 impl Engine {
@@ -171,6 +174,7 @@ impl Engine {
         for plan in &plans {
             self.leave(task, plan, &mut pass);
         }
+        pass.names = seen.names();
         let collided = self.execute(task, &seen, plans, &mut pass).await;
         if !collided.is_empty() {
             self.settle(task, &formerly, &collided, &mut pass).await;

@@ -2,7 +2,8 @@
 #![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use emr_studio_sync::event::{self, Payload};
 use emr_studio_sync::policy::read::{self, Format};
@@ -36,9 +37,68 @@ fn the_first_run_prints_what_is_shown() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), shown);
 }
 
+/// The table with everything in it.
+fn whole_table() -> &'static str {
+    let all = blocks("toml").into_iter();
+    all.max_by_key(|block| block.len()).unwrap()
+}
+
+#[test]
+fn who_has_mappings_goes_on_from_there_in_the_commands_shown() {
+    let tool = env!("CARGO_BIN_EXE_emr-studio-sync");
+    let mut emulate = Command::new(tool)
+        .args(["emulate", "--directory", "events/existing.toml"])
+        .args(["--listen", "127.0.0.1:0"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(emulate.stdout.as_mut().unwrap()).lines();
+    let pasted: Vec<String> = lines.take(3).map(Result::unwrap).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    // What each command of a block prints, as the README shows it.
+    let played = |block: &str| {
+        let mut shown = String::new();
+        for line in block.lines().filter(|line| line.starts_with("$ ")) {
+            let command = line.replace("$ cargo studio", tool);
+            let script = format!("{}\n{command}", pasted.join("\n"));
+            let output = Command::new("sh")
+                .args(["-c", &script])
+                .env_clear()
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{line}");
+            shown += &format!("{line}\n{}", String::from_utf8(output.stdout).unwrap());
+        }
+        let trimmed = shown.lines().map(str::trim_end);
+        trimmed.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let stories = blocks("console").into_iter();
+    let stories: Vec<&str> = stories
+        .filter(|block| block.contains("policy.toml --") || block.contains("> policy.toml"))
+        .collect();
+    let [adopting, changing] = stories[..] else {
+        panic!("{stories:?}");
+    };
+    let tables = blocks("toml");
+    assert_eq!(played(adopting), adopting);
+    let adopted = std::fs::read_to_string(&file).unwrap();
+    let (_, found) = adopted.split_once("[studios]").unwrap();
+    assert_eq!(format!("[studios]{found}"), tables[0]);
+
+    let (kept, _) = adopted.split_once("# Gone from").unwrap();
+    std::fs::write(&file, format!("{kept}{}", tables[1])).unwrap();
+    assert_eq!(played(changing), changing);
+    emulate.kill().unwrap();
+    emulate.wait().unwrap();
+}
+
 #[test]
 fn the_table_shown_is_a_table_and_its_defaults_are_the_defaults() {
-    let table = read::table(blocks("toml")[0], Format::Toml).unwrap();
+    let table = read::table(whole_table(), Format::Toml).unwrap();
     assert_eq!(
         (table.studios.len(), table.rules.len(), table.protect.len()),
         (2, 4, 1)
@@ -54,7 +114,7 @@ fn the_table_shown_is_a_table_and_its_defaults_are_the_defaults() {
 fn the_table_that_is_checked_is_found_good_in_these_words() {
     let block = blocks("console")
         .into_iter()
-        .find(|block| block.contains("check"))
+        .find(|block| block.contains("check events/policy.toml"))
         .unwrap();
     let (command, shown) = block.split_once('\n').unwrap();
     let arguments = command.strip_prefix("$ cargo studio ").unwrap();
@@ -79,7 +139,7 @@ fn the_requests_shown_are_requests() {
 
 #[test]
 fn the_problem_shown_is_told_in_these_words() {
-    let table = blocks("toml")[0].replacen(
+    let table = whole_table().replacen(
         "studio = \"science\"\nsession_policy = \"analyst\"",
         "studio = \"nope\"\nsession_policy = \"analyst\"",
         1,

@@ -43,6 +43,28 @@ async fn a_plan_names_people_and_reasons_and_says_by_its_exit_code_that_there_is
 }
 
 #[tokio::test]
+async fn who_is_gone_is_called_by_the_name_they_were_mapped_under() {
+    let mut start = world();
+    start.add_user("zoe").unwrap();
+    start
+        .map(ANALYTICS, IdentityType::User, "zoe", ANALYST)
+        .unwrap();
+    start.delete_user("zoe").unwrap();
+    let desk = Desk::new(start).await;
+    let said = desk.run(&["plan"]).await;
+    assert!(said.out.contains("- analytics  zoe  "), "{}", said.out);
+}
+
+#[tokio::test]
+async fn a_name_cannot_write_to_the_terminal() {
+    let mut start = world();
+    start.rename_user("alice", "al\u{1b}[2Jice\nroot").unwrap();
+    let desk = Desk::new(start).await;
+    let said = desk.run(&["plan"]).await;
+    assert!(said.out.contains(r"al\u{1b}[2Jice\nroot"), "{}", said.out);
+}
+
+#[tokio::test]
 async fn apply_makes_it_so_and_then_there_is_nothing_to_do() {
     let desk = Desk::new(world()).await;
     let said = desk.run(&["apply"]).await;

@@ -173,6 +173,11 @@ impl Connected {
         named.retain(|identity| !self.words.names.contains_key(identity));
         let names = self.engine.names(&named, task.deadline);
         let names = watched(&self.engine, "looking up names", names).await;
+        // Who is gone has no other name than the one they were mapped under.
+        for (identity, name) in &pass.names {
+            let names = &mut self.words.names;
+            names.entry(identity.clone()).or_insert(name.clone());
+        }
         self.words.names.extend(names);
         Ok(pass)
     }

@@ -33,8 +33,12 @@ impl Words {
 
     /// What people call an identity; its id, if nobody knows.
     pub(super) fn name(&self, identity: &Identity) -> String {
-        let name = self.names.get(identity).cloned();
-        name.unwrap_or_else(|| identity.id.to_string())
+        match self.names.get(identity) {
+            // Whoever names a group does not write to this terminal.
+            Some(name) if name.contains(char::is_control) => name.escape_debug().to_string(),
+            Some(name) => name.clone(),
+            None => identity.id.to_string(),
+        }
     }
 
     /// What the table calls a session policy; its name, if it doesn't.

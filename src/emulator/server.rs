@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use hyper::server::conn::http1;
@@ -54,16 +54,24 @@ async fn respond(
     world: Arc<Mutex<World>>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, io::Error> {
-    let (head, body) = request.into_parts();
-    let body = match Limited::new(body, BODY_LIMIT).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let message = format!("The request body is over {BODY_LIMIT} bytes");
-            let refusal = Refusal::front_door(413, "RequestEntityTooLargeException", &message);
-            return Ok(turned_away(&refusal));
+    let (head, mut rest) = request.into_parts();
+    // Read to its end, too long or not: whoever is answered while still sending
+    // may see the connection break before the answer.
+    let (mut body, mut length) = (Vec::new(), 0);
+    while let Some(frame) = rest.frame().await {
+        let frame = frame.map_err(io::Error::other)?;
+        let data = frame.data_ref().map_or(&[][..], Bytes::as_ref);
+        length += data.len();
+        if length <= BODY_LIMIT {
+            body.extend_from_slice(data);
         }
-        Err(error) => return Err(io::Error::other(error)),
-    };
+    }
+    if length > BODY_LIMIT {
+        let message = format!("The request body is over {BODY_LIMIT} bytes");
+        let refusal = Refusal::front_door(413, "RequestEntityTooLargeException", &message);
+        return Ok(turned_away(&refusal));
+    }
+    let body = Bytes::from(body);
     if head.method != Method::POST {
         let message = "AWS is asked with POST here";
         let refusal = Refusal::front_door(404, "UnknownOperationException", message);

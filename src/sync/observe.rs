@@ -36,6 +36,18 @@ impl Observation {
         let whole = |seen: &Seen| seen.failures.is_empty() && seen.unusable.is_none();
         self.reading.failures.is_empty() && self.studios.values().all(whole)
     }
+
+    /// The names under which the mappings were made.
+    pub(crate) fn names(&self) -> BTreeMap<Identity, String> {
+        let actual = self
+            .studios
+            .values()
+            .filter_map(|seen| seen.actual.as_ref());
+        let mappings = actual.flat_map(|actual| &actual.mappings);
+        mappings
+            .filter_map(|(identity, mapping)| Some((identity.clone(), mapping.name.clone()?)))
+            .collect()
+    }
 }
 
 /// What was seen of a Studio.

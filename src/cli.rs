@@ -20,6 +20,7 @@ mod reconcile;
 mod report;
 mod schema;
 mod simulate;
+mod table;
 mod tell;
 mod words;
 
@@ -32,10 +33,6 @@ use clap_complete::Shell;
 pub use schema::policy_table_schema;
 
 use self::output::put;
-use crate::error::Problem;
-use crate::policy::Table;
-use crate::policy::document::Document;
-use crate::policy::read::{self, Format};
 use crate::telemetry;
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
@@ -123,29 +120,6 @@ pub async fn main() -> ExitCode {
         anstream::eprintln!("error: {problem}");
         ExitCode::FAILURE
     })
-}
-
-/// How a table is written, by its file's name.
-fn format_of(path: &std::path::Path) -> Format {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("toml") => Format::Toml,
-        _ => Format::Json,
-    }
-}
-
-/// Reads a table, checked and as it was written.
-fn load_table(path: &std::path::Path) -> Result<(Table, Document), String> {
-    read::table_and_document(&read(path)?, format_of(path))
-        .map_err(|problems| all_of(path, &problems))
-}
-
-/// What is wrong with a table, in one message.
-fn all_of(path: &std::path::Path, problems: &[Problem]) -> String {
-    let mut text = format!("{} is not a usable policy table:", path.display());
-    for problem in problems {
-        text += &format!("\n  {problem}");
-    }
-    text
 }
 
 /// Reads a file, or says which could not be read.

@@ -65,6 +65,33 @@ async fn a_name_cannot_write_to_the_terminal() {
 }
 
 #[tokio::test]
+async fn a_name_is_no_formula_in_a_spreadsheet() {
+    let mut start = world();
+    start.rename_user("alice", "=cmd()").unwrap();
+    let desk = Desk::new(start).await;
+    let said = desk.run(&["plan", "--output", "csv"]).await;
+    assert!(said.out.contains(",'=cmd()"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn a_table_given_inline_as_the_function_takes_it_is_one() {
+    let desk = Desk::new(world()).await;
+    let inline = desk.read("policy.json");
+    let said = desk.run(&["plan", "--table", &inline]).await;
+    assert_eq!(said.code, 2, "{}", said.err);
+    let said = desk.run(&["check", "{\"studios\": 7}"]).await;
+    assert!(said.err.contains("--> POLICY_TABLE:1:"), "{}", said.err);
+    desk.write("policy.tml", &inline);
+    let said = desk.run(&["plan", "--table", "policy.tml"]).await;
+    assert!(
+        said.err
+            .contains("policy.tml is neither a .json nor a .toml file"),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test]
 async fn apply_makes_it_so_and_then_there_is_nothing_to_do() {
     let desk = Desk::new(world()).await;
     let said = desk.run(&["apply"]).await;

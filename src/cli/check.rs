@@ -11,6 +11,7 @@ use super::connection::{Account, no_deadline};
 use super::output::outln;
 use super::place;
 use super::progress::watched;
+use super::table::Source;
 use crate::error::Problem;
 use crate::policy::read::{self, Format};
 
@@ -29,10 +30,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
-    let path = arguments.table;
-    let text = super::read(&path)?;
-    let file = path.display().to_string();
-    let format = super::format_of(&path);
+    let Source {
+        name: file,
+        text,
+        format,
+    } = Source::read(&arguments.table)?;
     let show = |level: Level<'static>, problem: &Problem| {
         let text = drawn(level, problem, &file, &text, format);
         anstream::eprintln!("{text}\n");

@@ -160,7 +160,7 @@ impl Connection {
 
     /// Connects. No call is made yet.
     pub(super) async fn connect(&self) -> Result<Connected, String> {
-        let (table, document) = super::load_table(&self.table)?;
+        let (table, document) = super::table::load(&self.table)?;
         self.account.connect(table, &document).await
     }
 }

@@ -51,7 +51,8 @@ pub(super) enum Call {
     /// List the mappings of one Studio or of all
     #[command(
         after_help = "Without --studio: all Studios of the table; without a table too, all of \
-        the account in this Region.\n\n\
+        the account in this Region.\nNames are those under which the mappings were \
+        made; `report` looks up the present ones.\n\n\
         Example:\n  emr-studio-sync mapping list --output csv"
     )]
     List(List),

@@ -59,3 +59,12 @@ pub(super) fn csv<R: Serialize>(names: &[&str], rows: &[R]) -> Result<String, St
     let bytes = writer.into_inner().map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| error.to_string())
 }
+
+/// A name that a spreadsheet takes for text and not for a formula: names are
+/// whatever somebody once typed into the directory.
+pub(super) fn harmless(name: &str) -> String {
+    match name.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        true => format!("'{name}"),
+        false => name.to_owned(),
+    }
+}

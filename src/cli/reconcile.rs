@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::confirm::confirmed;
 use super::connection::{Connected, Connection, no_deadline};
-use super::output::{Output, csv, outln, put};
+use super::output::{Output, csv, harmless, outln, put};
 use super::progress::watched;
 use super::words::paint;
 use crate::config::Mode;
@@ -229,7 +229,10 @@ impl Connected {
     fn print_csv(&self, pass: &Pass) -> Result<(), String> {
         let changes = pass.report.changes.iter();
         let rows: Vec<_> = changes
-            .map(|change| (change, self.words.names.get(&identity_of(change))))
+            .map(|change| {
+                let name = self.words.names.get(&identity_of(change));
+                (change, name.map(|name| harmless(name)))
+            })
             .collect();
         put(csv(&COLUMNS, &rows)?)?;
         pass.report

@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::connection::Connection;
-use super::output::{csv, put};
+use super::output::{csv, harmless, put};
 use super::words::grid;
 use rows::{Finding, Row, Status};
 
@@ -258,13 +258,4 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
 
 fn or_empty<T: ToString>(value: &Option<T>) -> String {
     value.as_ref().map(T::to_string).unwrap_or_default()
-}
-
-/// A name that a spreadsheet takes for text and not for a formula: names are
-/// whatever somebody once typed into the directory.
-fn harmless(name: &str) -> String {
-    match name.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{name}"),
-        false => name.to_owned(),
-    }
 }

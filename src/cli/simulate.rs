@@ -119,7 +119,7 @@ impl Stage {
     async fn set(table: &Path, directory: &Path) -> Result<Stage, String> {
         let Seed { mut world, story } = World::from_toml(&super::read(directory)?)
             .map_err(|problem| format!("{}: {problem}", directory.display()))?;
-        let (mut table, document) = super::load_table(table)?;
+        let (mut table, document) = super::table::load(table)?;
         // Nobody else calls the embedded AWS, and it is never tired.
         table.pace = Pace {
             emr_per_second: 1e4,

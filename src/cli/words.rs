@@ -34,9 +34,7 @@ impl Words {
     /// What people call an identity; its id, if nobody knows.
     pub(super) fn name(&self, identity: &Identity) -> String {
         match self.names.get(identity) {
-            // Whoever names a group does not write to this terminal.
-            Some(name) if name.contains(char::is_control) => name.escape_debug().to_string(),
-            Some(name) => name.clone(),
+            Some(name) => readable(name),
             None => identity.id.to_string(),
         }
     }
@@ -88,6 +86,14 @@ impl Words {
             self.name(&identity),
         );
         paint(color.on_default(), &line)
+    }
+}
+
+/// A name as a terminal can show it. Whoever names a group does not write there.
+pub(super) fn readable(name: &str) -> String {
+    match name.contains(char::is_control) {
+        true => name.escape_debug().to_string(),
+        false => name.to_owned(),
     }
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::super::connection::{Account, no_deadline};
-use super::super::load_table;
 use super::super::progress::watched;
+use super::super::table;
 use super::super::words::{Words, time};
 use super::Place;
 use super::rows::Row;
@@ -31,7 +31,7 @@ impl Place {
         let Some(path) = &self.table else {
             return Ok(Document::default());
         };
-        let (_, document) = load_table(path)?;
+        let (_, document) = table::load(path)?;
         Ok(document)
     }
 

@@ -3,13 +3,13 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::output::{Output, csv, outln, put};
-use super::super::words::grid;
+use super::super::output::{Output, csv, harmless, outln, put};
+use super::super::words::{grid, readable};
 use super::hands::Hands;
 use crate::identity::{Id, IdentityType};
 
 /// A mapping as it is printed.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct Row {
     pub(super) studio: String,
     pub(super) studio_id: String,
@@ -22,6 +22,15 @@ pub(super) struct Row {
     pub(super) owned: Option<bool>,
     pub(super) created: Option<String>,
     pub(super) modified: Option<String>,
+}
+
+impl Row {
+    fn for_a_spreadsheet(&self) -> Row {
+        Row {
+            identity_name: self.identity_name.as_deref().map(harmless),
+            ..self.clone()
+        }
+    }
 }
 
 /// The columns of the CSV: the fields of a [`Row`].
@@ -40,7 +49,10 @@ const COLUMNS: [&str; 9] = [
 pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), String> {
     match output {
         Output::Json => outln!("{:#}", json!(rows)),
-        Output::Csv => put(csv(&COLUMNS, rows)?)?,
+        Output::Csv => {
+            let rows: Vec<Row> = rows.iter().map(Row::for_a_spreadsheet).collect();
+            put(csv(&COLUMNS, &rows)?)?;
+        }
         Output::Table if rows.is_empty() => outln!("No mappings."),
         Output::Table => {
             let head = [
@@ -56,9 +68,10 @@ pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), S
                 grid.add_row([
                     row.studio.clone(),
                     row.identity_type.to_string(),
-                    row.identity_name
-                        .clone()
-                        .unwrap_or_else(|| row.identity_id.to_string()),
+                    match &row.identity_name {
+                        Some(name) => readable(name),
+                        None => row.identity_id.to_string(),
+                    },
                     hands.words.alias(&row.session_policy).to_owned(),
                     match row.owned {
                         Some(true) => "the table".to_owned(),

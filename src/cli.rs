@@ -37,7 +37,12 @@ use crate::telemetry;
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
 #[derive(Debug, Parser)]
-#[command(name = "emr-studio-sync", version, arg_required_else_help = true)]
+#[command(
+    name = "emr-studio-sync",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done, 1 failed; of `plan` 2 if there are changes."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -97,7 +102,16 @@ enum Command {
 
 /// Runs the tool with the process's arguments.
 pub async fn main() -> ExitCode {
-    let Cli { command, verbose } = Cli::parse();
+    let Cli { command, verbose } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(refused) => {
+            // Help that was asked for is a result. A wrong flag is a failure, and
+            // not clap's own 2: to `plan` that means changes.
+            let failed = refused.use_stderr();
+            let _ = refused.print();
+            return ExitCode::from(u8::from(failed));
+        }
+    };
     telemetry::init_terminal(verbose);
     let done = match command {
         Command::Simulate(arguments) => simulate::run(arguments).await,

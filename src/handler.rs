@@ -93,6 +93,7 @@ impl Function {
             events: &[],
             studio: only,
             approve,
+            agreed: None,
             mode,
             deadline,
         };
@@ -174,6 +175,7 @@ impl Function {
             events: &events,
             studio: None,
             approve: None,
+            agreed: None,
             mode: self.engine.mode(),
             deadline,
         };

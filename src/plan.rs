@@ -49,6 +49,15 @@ pub enum Action {
 }
 
 impl Action {
+    /// The name it has in a report.
+    pub fn name(self) -> &'static str {
+        match self {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Delete => "delete",
+        }
+    }
+
     /// The sign it has where people read it.
     pub fn sign(self) -> char {
         match self {

@@ -77,7 +77,9 @@ pub enum Outcome {
     /// A deletion or update without proof: something could not be read, or a
     /// group that a rule names is missing.
     Withheld,
-    /// A deletion not made because the approval given was for another set.
+    /// Not made, because nobody agreed to it: a deletion where the approval given
+    /// was for another set, or a change that was not there yet when somebody at a
+    /// terminal was asked.
     Skipped,
     /// A creation for which the Studio has no room.
     OverCapacity,

@@ -75,11 +75,18 @@ pub struct Task<'a> {
     pub studio: Option<usize>,
     /// The id of held deletions that may now go.
     pub approve: Option<&'a str>,
+    /// The changes that somebody has agreed to, if somebody was asked: no other
+    /// is made.
+    pub agreed: Option<&'a BTreeSet<Agreed>>,
     /// Whether anything is written.
     pub mode: Mode,
     /// When the last call may be begun.
     pub deadline: Instant,
 }
+
+/// A change that was shown: in which Studio, what, whose, and the session policy
+/// that it leads to.
+pub type Agreed = (usize, Action, Identity, Option<String>);
 
 /// What came of a pass.
 #[derive(Debug, Default)]

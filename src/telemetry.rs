@@ -92,11 +92,7 @@ pub(crate) fn change<'e>(
     let cause = ids(|event| event.id.as_deref());
     let cloudtrail = ids(|event| event.cloudtrail_id.as_deref());
     let error = refusal.map(Refusal::to_string);
-    let action = match change.action {
-        crate::plan::Action::Create => "create",
-        crate::plan::Action::Update => "update",
-        crate::plan::Action::Delete => "delete",
-    };
+    let action = change.action.name();
     // The level is part of a record's type, so each needs a line of its own.
     macro_rules! record {
         ($level:ident) => {

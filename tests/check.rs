@@ -8,7 +8,7 @@ use std::process::Command;
 
 use emr_studio_sync::emulator::{AuthMode, Fault, FaultKind, IdentityType, World};
 use support::desk::{Desk, Said};
-use support::{ANALYTICS, FOREIGN, SCIENCE, world};
+use support::{ANALYTICS, ENGINEER, FOREIGN, SCIENCE, world};
 
 const GOOD: &str = r#"
 [studios]
@@ -266,12 +266,21 @@ async fn more_people_than_the_studio_holds_are_counted_with_those_of_somebody_el
     assert_eq!(said.code, 1);
     assert!(
         said.err.contains(
-            "error: studios.analytics: the rules map 3 users to it, beside 1 that are somebody \
-             else's, and it takes 3: 1 would have no access; map a group as such"
+            "error: studios.analytics: the rules map 3 users to it, beside 1 that stay (protected, or \
+             somebody else's), and it takes 3: 1 would have no access; map a group as such"
         ),
         "{}",
         said.err
     );
+    // Who is protected stays too, although no rule wants it.
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", ENGINEER)
+        .unwrap();
+    let protecting = LIVE.replace("break-glass", "dave");
+    let (_, said) = check_live(start, &protecting).await;
+    assert!(said.err.contains("1 would have no access"), "{}", said.err);
+
     let roomy = LIVE.replace("users = 3", "users = 4");
     let mut start = world();
     start
@@ -308,4 +317,20 @@ async fn what_could_not_be_asked_is_not_taken_for_all_right() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn a_table_may_come_through_a_pipe_begin_with_a_mark_and_be_called_in_capitals() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("POLICY.TOML"), format!("\u{feff}{GOOD}")).unwrap();
+    let tool = env!("CARGO_BIN_EXE_emr-studio-sync");
+    for script in ["$0 check POLICY.TOML", "cat POLICY.TOML | $0 check -"] {
+        let output = Command::new("sh")
+            .args(["-c", script, tool])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{script}: {said}");
+    }
 }

@@ -137,7 +137,7 @@ async fn what_does_not_fit_is_refused_with_the_call_that_would() {
     assert_eq!(
         run("create", "alice", "engineer").await,
         refused(&format!(
-            "alice is mapped to analytics already with {ANALYST}; to change that: mapping update"
+            "alice is mapped to analytics already, with {ANALYST}; to change that: mapping update"
         ))
     );
     assert_eq!(
@@ -164,7 +164,7 @@ async fn what_does_not_fit_is_refused_with_the_call_that_would() {
 }
 
 #[tokio::test]
-async fn the_same_mapping_made_twice_is_made() {
+async fn a_mapping_that_is_so_already_is_left_so() {
     let desk = Desk::new(with_alice()).await;
     let said = desk
         .run(&[
@@ -180,7 +180,7 @@ async fn the_same_mapping_made_twice_is_made() {
         .await;
     assert_eq!(
         (said.code, said.out.as_str()),
-        (0, "+ analytics  alice  analyst")
+        (0, "= analytics  alice  analyst")
     );
 }
 
@@ -282,6 +282,18 @@ async fn without_a_table_all_studios_of_the_account_that_can_have_mappings_are_l
 }
 
 #[tokio::test]
+async fn a_studio_of_which_is_not_said_how_people_sign_in_is_listed() {
+    let desk = Desk::new(with_alice()).await;
+    let name = "AuthMode".to_owned();
+    desk.emulator
+        .world()
+        .faults
+        .add(Fault::on("ListStudios", FaultKind::DropField { name }));
+    let said = said(desk.tool(&["mapping", "list"])).await;
+    assert!(said.out.contains("alice"), "{} {}", said.out, said.err);
+}
+
+#[tokio::test]
 async fn one_studio_that_cannot_be_read_does_not_hide_the_others_and_the_exit_code_tells() {
     let desk = Desk::new(with_alice()).await;
     desk.emulator
@@ -314,11 +326,117 @@ async fn whoever_maps_by_hand_is_told_what_the_function_will_make_of_it() {
     let said = desk.run(&policy("analyst")).await;
     assert!(
         said.err
-            .contains("the next full pass deletes or changes it"),
+            .contains("the next full pass makes of this one what the rules say"),
         "{}",
         said.err
     );
     let desk = Desk::new(world()).await;
     let said = desk.run(&policy(FOREIGN)).await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
+}
+
+#[tokio::test]
+async fn an_update_that_meets_somebody_elses_mapping_is_a_failure() {
+    let desk = Desk::new(with_alice()).await;
+    // To the update the mapping is gone, and to the creation in its place not.
+    let gone = FaultKind::Refuse {
+        code: "InvalidRequestException".to_owned(),
+        message: "Studio session mapping does not exist".to_owned(),
+    };
+    desk.emulator
+        .world()
+        .faults
+        .add(Fault::on("UpdateStudioSessionMapping", gone));
+    let said = desk
+        .run(&[
+            "mapping",
+            "update",
+            "--studio",
+            "analytics",
+            "--user",
+            "alice",
+            "--session-policy",
+            "engineer",
+        ])
+        .await;
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.contains("look again: mapping get"), "{}", said.err);
+    assert_eq!(desk.mappings(), ["analytics USER alice analyst"]);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_on_the_way_does_not_change_what_is_said() {
+    for fault in [
+        FaultKind::DropAfter,
+        FaultKind::Garbage,
+        FaultKind::DropBefore,
+    ] {
+        let desk = Desk::new(world()).await;
+        let lose = || {
+            let mut world = desk.emulator.world();
+            world.faults.rules.clear();
+            for call in ["Create", "Update", "Delete"] {
+                let call = format!("{call}StudioSessionMapping");
+                world.faults.add(Fault::on(&call, fault.clone()).times(1));
+            }
+        };
+        let whose = ["--studio", "analytics", "--user", "alice"];
+        for (call, more, out) in [
+            (
+                "create",
+                &["--session-policy", "analyst"][..],
+                "+ analytics  alice  analyst",
+            ),
+            (
+                "update",
+                &["--session-policy", "engineer"],
+                "~ analytics  alice  analyst -> engineer",
+            ),
+            ("delete", &["--yes"], "- analytics  alice  engineer"),
+        ] {
+            lose();
+            let said = desk
+                .run(&[&["mapping", call], &whose[..], more].concat())
+                .await;
+            assert_eq!(
+                (said.code, said.out.as_str()),
+                (0, out),
+                "{fault:?}: {}",
+                said.err
+            );
+        }
+        assert_eq!(desk.mappings(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_be_mapped_where_nothing_could_be_read() {
+    let desk = Desk::new(with_alice()).await;
+    desk.emulator.world().faults.add(Fault::on(
+        "ListStudioSessionMappings",
+        FaultKind::AccessDenied,
+    ));
+    for form in ["table", "json", "csv"] {
+        let said = desk.run(&["mapping", "list", "--output", form]).await;
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn what_is_done_by_hand_is_in_the_diagnostics_too() {
+    let desk = Desk::new(with_alice()).await;
+    let said = desk
+        .run(&[
+            "-v",
+            "mapping",
+            "delete",
+            "--yes",
+            "--studio",
+            "analytics",
+            "--user",
+            "alice",
+        ])
+        .await;
+    assert!(said.err.contains("action=\"delete\""), "{}", said.err);
+    assert!(said.err.contains("what the rules say"), "{}", said.err);
 }

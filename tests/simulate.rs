@@ -198,3 +198,21 @@ async fn the_embedded_aws_serves_the_function_until_it_is_stopped() {
     assert!(stop.unwrap().success());
     assert_eq!(emulate.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_rehearsal_in_which_something_fails_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("directory.toml");
+    std::fs::write(&directory, "identity_store_id = \"d-1234567890\"\n").unwrap();
+    let output = output(&mut tool(&[
+        "simulate",
+        "--directory",
+        directory.to_str().unwrap(),
+    ]));
+    assert!(
+        text(&output.stdout).contains("Studio does not exist"),
+        "{}",
+        text(&output.stdout)
+    );
+    assert_eq!(output.status.code(), Some(1));
+}

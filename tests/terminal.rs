@@ -83,6 +83,61 @@ async fn apply_shows_the_plan_and_asks_and_only_yes_is_yes() {
 }
 
 #[tokio::test]
+async fn what_has_appeared_since_the_question_is_not_made() {
+    let mut start = world();
+    start.add_user("zoe").unwrap();
+    let desk = Desk::new(start).await;
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let (changed, was_changed) = std::sync::mpsc::channel();
+    let answered = talk(&desk, &["apply", "--studio", "analytics"], move |session| {
+        session.exp_string("3 to create").unwrap();
+        session.exp_string("Only \"yes\" will do: ").unwrap();
+        asked.send(()).unwrap();
+        was_changed.recv().unwrap();
+        session.send_line("yes").unwrap();
+    });
+    let meanwhile = async {
+        let waiting = tokio::task::spawn_blocking(move || was_asked.recv().unwrap());
+        waiting.await.unwrap();
+        let mut world = desk.emulator.world();
+        world
+            .map(ANALYTICS, IdentityType::User, "zoe", ANALYST)
+            .unwrap();
+        world.add_member("data-analysts", "dave").unwrap();
+        changed.send(()).unwrap();
+    };
+    let ((said, code), ()) = tokio::join!(answered, meanwhile);
+    assert!(said.contains("- analytics  zoe"), "{said}");
+    assert!(
+        said.contains("2 more to do since the plan was shown"),
+        "{said}"
+    );
+    assert!(said.contains("3 created, 2 skipped"), "{said}");
+    assert_eq!(code, 1);
+    let mapped = [
+        "analytics USER alice engineer",
+        "analytics USER bob engineer",
+        "analytics USER carol analyst",
+        "analytics USER zoe analyst",
+    ];
+    assert_eq!(desk.mappings(), mapped);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_what_they_were_not_shown() {
+    let desk = Desk::new(world()).await;
+    for form in ["json", "csv"] {
+        let arguments = ["apply", "--output", form];
+        let answered = talk(&desk, &arguments, |session| {
+            session.exp_string("5 to create").unwrap();
+            session.exp_string("Only \"yes\" will do: ").unwrap();
+            session.send_line("no").unwrap();
+        });
+        assert_eq!(answered.await.1, 1);
+    }
+}
+
+#[tokio::test]
 async fn deleting_by_hand_asks_by_the_name_of_whom_it_is() {
     let mut start = world();
     start

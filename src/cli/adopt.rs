@@ -14,7 +14,7 @@ use super::output::put;
 use super::progress::watched;
 use crate::policy::document::{self, Document};
 use crate::policy::read;
-use crate::studio::{Described, SSO};
+use crate::studio::Described;
 
 #[derive(Debug, Args)]
 #[command(
@@ -35,8 +35,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let Arguments { account, studios } = arguments;
     let (store_id, sdk) = (account.store_id()?, account.sdk().await?);
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
-    let listed = match studios.is_empty() {
-        true => all_studios(&account, &region).await?,
+    let listed: BTreeMap<String, Option<Described>> = match studios.is_empty() {
+        true => {
+            let all = account.studios().await?.into_iter();
+            all.map(|studio| (studio.id.clone(), Some(studio)))
+                .collect()
+        }
         false => studios.into_iter().map(|id| (id, None)).collect(),
     };
     let document = Document {
@@ -60,26 +64,4 @@ fn with_id(id: &str) -> (String, document::Studio) {
         ..document::Studio::default()
     };
     (id.to_owned(), studio)
-}
-
-/// The Studios of the account that can have mappings.
-async fn all_studios(
-    account: &Account,
-    region: &str,
-) -> Result<BTreeMap<String, Option<Described>>, String> {
-    let all = account.studios().await?;
-    let count = all.len();
-    let is_sso = |studio: &Described| studio.auth_mode.as_deref().is_none_or(|mode| mode == SSO);
-    let studios: BTreeMap<_, _> = all
-        .into_iter()
-        .filter(is_sso)
-        .map(|studio| (studio.id.clone(), Some(studio)))
-        .collect();
-    match studios.is_empty() {
-        true => Err(format!(
-            "none of the {count} Studios of this account in {region} has AuthMode SSO, \
-             so none can have mappings"
-        )),
-        false => Ok(studios),
-    }
 }

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::{Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_smithy_types::error::display::DisplayErrorContext;
 use clap::Args;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -16,7 +19,7 @@ use crate::event;
 use crate::pace;
 use crate::policy::Table;
 use crate::policy::document::{Document, Pace};
-use crate::studio::{self, Described};
+use crate::studio::{self, Described, SSO};
 use crate::sync::Engine;
 
 /// AWS as the AWS CLI finds it (profiles, SSO, roles, `AWS_ENDPOINT_URL_*`), and
@@ -70,23 +73,31 @@ pub(super) struct Connected {
 }
 
 impl Account {
-    /// The settings of the SDK.
+    /// The settings of the SDK. A profile that is given decides, whatever else is
+    /// in the environment: who names one means that account.
     pub(super) async fn sdk(&self) -> Result<SdkConfig, String> {
         let mut loader = aws::sdk_config();
         if let Some(profile) = &self.profile {
-            loader = loader.profile_name(profile);
+            let provider = ProfileFileCredentialsProvider::builder().profile_name(profile);
+            let provider = provider.build();
+            let found = provider.provide_credentials().await;
+            found
+                .map_err(|error| format!("--profile {profile}: {}", DisplayErrorContext(error)))?;
+            loader = loader.profile_name(profile).credentials_provider(provider);
         }
         if let Some(region) = &self.region {
             loader = loader.region(Region::new(region.clone()));
         }
         let sdk = loader.load().await;
-        match sdk.region() {
+        // An empty variable is an unset one.
+        match sdk.region().filter(|region| !region.as_ref().is_empty()) {
             Some(_) => Ok(sdk),
             None => Err("no Region: give --region, or set AWS_REGION or the profile's".to_owned()),
         }
     }
 
-    /// Every Studio of the account in this Region.
+    /// Every Studio of the account in this Region that may have mappings: where
+    /// the service does not say how people sign in, it may.
     pub(super) async fn studios(&self) -> Result<Vec<Described>, String> {
         let Pace {
             emr_burst,
@@ -95,8 +106,20 @@ impl Account {
         } = Pace::default();
         let flight = Arc::new(Semaphore::new(1));
         let pace = pace::Pace::new(f64::from(emr_burst), emr_per_second, flight);
-        let all = studio::all(&self.sdk().await?, pace, no_deadline()).await;
-        all.map_err(|why| why.to_string())
+        let sdk = self.sdk().await?;
+        let all = studio::all(&sdk, pace, no_deadline()).await;
+        let all = all.map_err(|why| why.to_string())?;
+        let count = all.len();
+        let may = |studio: &Described| studio.auth_mode.as_deref().is_none_or(|mode| mode == SSO);
+        let some: Vec<Described> = all.into_iter().filter(may).collect();
+        match some.is_empty() {
+            true => Err(format!(
+                "none of the {count} Studios of this account in {} has AuthMode SSO, so none can \
+                 have mappings",
+                sdk.region().map_or("", Region::as_ref)
+            )),
+            false => Ok(some),
+        }
     }
 
     /// The Region of the identity store, if one was given.

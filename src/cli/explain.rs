@@ -188,8 +188,13 @@ impl Connected {
                 };
                 let _ = writeln!(text, "  has          {}, {whose}", self.words.alias(policy));
             }
+            // Without a rule that decides there is none that comes later.
+            let later = match &studio.wanted {
+                Some(_) => "comes later ",
+                None => "would fit   ",
+            };
             for rule in &studio.losing_rules {
-                let _ = writeln!(text, "  comes later  {}", self.rule(rule));
+                let _ = writeln!(text, "  {later} {}", self.rule(rule));
             }
         }
         text

@@ -14,6 +14,7 @@ use super::confirm::confirmed;
 use super::connection::Account;
 use super::explain::Whom;
 use super::output::{Output, outln};
+use super::words::readable;
 use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping};
 use crate::studio::Made;
@@ -146,14 +147,16 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
         .await?;
     let policy = hands.session_policy(&arguments.session_policy)?;
     let (identity, name) = hands.identity(subject).await?;
+    match hands.mapping(studio, &identity).await? {
+        Some(has) if has.session_policy == policy => {
+            return say("=", &hands, studio, &name, hands.words.alias(&policy));
+        }
+        Some(has) => return Err(already(&hands, studio, &name, &has.session_policy)),
+        None => {}
+    }
     let change = by_hand(Action::Create, &identity, Some(&policy), None);
     if hands.make(studio, &change).await? == Made::Collided {
-        let has = hands.mapping(studio, &identity).await?;
-        let has = has.map_or_else(String::new, |has| format!(" with {}", has.session_policy));
-        return Err(format!(
-            "{name} is mapped to {} already{has}; to change that: mapping update",
-            hands.studio(studio)
-        ));
+        return Err(already(&hands, studio, &name, "another session policy"));
     }
     hands.foretell(studio, &policy);
     say("+", &hands, studio, &name, hands.words.alias(&policy))
@@ -171,8 +174,17 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
         let unmapped = unmapped(&hands, studio, &name);
         return Err(format!("{unmapped}; to map it: mapping create"));
     };
+    if has.session_policy == policy {
+        return say("=", &hands, studio, &name, hands.words.alias(&policy));
+    }
     let change = by_hand(Action::Update, &identity, Some(&policy), Some(&has));
-    hands.make(studio, &change).await?;
+    if hands.make(studio, &change).await? == Made::Collided {
+        return Err(format!(
+            "somebody else changes the mapping of {name} in {} too, and it is not what you wanted; \
+             look again: mapping get",
+            hands.studio(studio)
+        ));
+    }
     hands.foretell(studio, &policy);
     let (from, to) = (
         hands.words.alias(&has.session_policy),
@@ -192,7 +204,7 @@ async fn delete(arguments: Delete) -> Result<(), String> {
         return Err(unmapped(&hands, studio, &name));
     };
     let policy = hands.words.alias(&has.session_policy);
-    let whose = has.name.as_deref().unwrap_or(&name);
+    let whose = &readable(has.name.as_deref().unwrap_or(&name));
     let question = format!(
         "Delete the mapping of {whose} in {} ({policy})?",
         hands.studio(studio)
@@ -202,6 +214,7 @@ async fn delete(arguments: Delete) -> Result<(), String> {
     }
     let change = by_hand(Action::Delete, &identity, None, Some(&has));
     hands.make(studio, &change).await?;
+    hands.foretell(studio, &has.session_policy);
     say("-", &hands, studio, whose, policy)
 }
 
@@ -251,11 +264,21 @@ async fn list(arguments: List) -> Result<(), String> {
             Err(why) => failures.push(why),
         }
     }
-    print(&hands, &rows, arguments.output)?;
+    // Nothing is not what was read, if nothing could be.
+    if failures.is_empty() || !rows.is_empty() {
+        print(&hands, &rows, arguments.output)?;
+    }
     match failures.is_empty() {
         true => Ok(()),
         false => Err(failures.join("\nerror: ")),
     }
+}
+
+fn already(hands: &Hands, studio: usize, name: &str, policy: &str) -> String {
+    format!(
+        "{name} is mapped to {} already, with {policy}; to change that: mapping update",
+        hands.studio(studio)
+    )
 }
 
 fn unmapped(hands: &Hands, studio: usize, name: &str) -> String {

@@ -1,29 +1,23 @@
 //! `plan` and `apply`: what would change, and making it so. The same pass as the
 //! function's, with its guard and its pace.
 
+mod shown;
+
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
 use clap::Args;
-use serde_json::{Value, json};
 
 use super::confirm::confirmed;
 use super::connection::{Connected, Connection, no_deadline};
-use super::output::{Output, csv, harmless, outln, put};
+use super::output::{Output, outln, put};
 use super::progress::watched;
-use super::words::paint;
 use crate::config::Mode;
 use crate::event::Scope;
 use crate::identity::Identity;
-use crate::plan::LeftAlone;
 use crate::report::{ChangeReport, Outcome, Report};
-use crate::sync::{Pass, Task};
-
-/// The version of the JSON that `plan` and `apply` print. Fields may be added
-/// to one version; none changes its meaning or goes.
-const JSON_VERSION: u32 = 1;
+use crate::sync::{Agreed, Pass, Task};
+use shown::identity_of;
 
 /// The exit code of `plan` when there is something to do.
 const CHANGES: u8 = 2;
@@ -73,11 +67,15 @@ pub(super) struct ApplyArguments {
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
     let studio = arguments.studio.as_deref();
-    let pass = connected.pass(studio, None, Mode::Plan).await?;
+    let pass = connected.pass(studio, None, Mode::Plan, None).await?;
+    let detailed = arguments.detailed;
+    if detailed || arguments.output == Output::Json {
+        connected.learn_left_alone(&pass).await;
+    }
     match arguments.output {
         Output::Json => outln!("{:#}", connected.json(&pass)),
-        Output::Csv => connected.print_csv(&pass)?,
-        Output::Table => put(connected.tell(&pass, arguments.detailed))?,
+        Output::Csv => connected.print_csv(&pass, detailed)?,
+        Output::Table => put(connected.tell(&pass, detailed))?,
     }
     Ok(match (is_sound(&pass), pass.report.changes.is_empty()) {
         (false, _) => ExitCode::FAILURE,
@@ -89,44 +87,50 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
     let (studio, approve) = (arguments.studio.as_deref(), arguments.approve.as_deref());
-    let planned = connected.pass(studio, approve, Mode::Plan).await?;
-    if arguments.output == Output::Table {
-        put(connected.tell(&planned, false))?;
+    let planned = connected.pass(studio, approve, Mode::Plan, None).await?;
+    let to_do = connected.to_do(&planned);
+    let asks = !to_do.is_empty() && !arguments.yes;
+    match arguments.output {
+        Output::Table => put(connected.tell(&planned, false))?,
+        // Nobody agrees to what they have not seen.
+        Output::Json | Output::Csv if asks => {
+            anstream::eprint!("{}", connected.tell(&planned, false))
+        }
+        Output::Json | Output::Csv => {}
     }
-    let to_do = |pass: &Pass| {
-        let changes = &pass.report.changes;
-        changes
-            .iter()
-            .filter(|change| change.outcome == Outcome::Planned)
-            .count()
-    };
-    if to_do(&planned) > 0 && !arguments.yes && !confirmed("\nMake these changes?")? {
+    if asks && !confirmed("\nMake these changes?")? {
         return Err("nothing was changed".to_owned());
     }
-    let pass = match to_do(&planned) {
-        0 => planned,
-        _ => {
-            let made = connected.pass(studio, approve, Mode::Apply).await?;
-            if arguments.output == Output::Table {
-                outln!("\n{}", summary(&made.report));
-                made.report
-                    .problems
-                    .iter()
-                    .for_each(|problem| anstream::eprintln!("! {problem}"));
-            }
-            made
+    let pass = match to_do.is_empty() {
+        true => Pass {
+            report: Report {
+                mode: Mode::Apply.name(),
+                ..planned.report
+            },
+            ..planned
+        },
+        false => {
+            let made = connected.pass(studio, approve, Mode::Apply, Some(&to_do));
+            let made = made.await?;
+            connected.with_new(made, &planned)
         }
     };
     match arguments.output {
-        Output::Json => outln!("{:#}", connected.json(&pass)),
-        Output::Csv => connected.print_csv(&pass)?,
-        Output::Table => {}
+        Output::Json => {
+            connected.learn_left_alone(&pass).await;
+            outln!("{:#}", connected.json(&pass));
+        }
+        Output::Csv => connected.print_csv(&pass, false)?,
+        Output::Table if to_do.is_empty() => {}
+        Output::Table => put(connected.tell_made(&pass))?,
     }
-    let left = pass.report.held + pass.report.over_capacity;
-    Ok(match is_sound(&pass) && left == 0 {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    let is_done = |change: &ChangeReport| change.outcome == Outcome::Done;
+    Ok(
+        match is_sound(&pass) && pass.report.changes.iter().all(is_done) {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        },
+    )
 }
 
 /// Whether everything that was tried went well.
@@ -140,6 +144,7 @@ impl Connected {
         studio: Option<&str>,
         approve: Option<&str>,
         mode: Mode,
+        agreed: Option<&BTreeSet<Agreed>>,
     ) -> Result<Pass, String> {
         let studio = studio.map(|name| self.studio(name)).transpose()?;
         let task = Task {
@@ -147,6 +152,7 @@ impl Connected {
             events: &[],
             studio,
             approve,
+            agreed,
             mode,
             deadline: no_deadline(),
         };
@@ -155,166 +161,62 @@ impl Connected {
             Mode::Apply => "applying",
         };
         let pass = watched(&self.engine, doing, self.engine.pass(&task)).await;
-        let changes = pass.report.changes.iter();
-        let mut named: BTreeSet<Identity> = changes
-            .flat_map(|change| {
-                [
-                    Some(identity_of(change)),
-                    change.via_group.clone().map(Identity::group),
-                ]
-            })
-            .flatten()
-            .collect();
-        named.extend(
-            pass.left_alone
-                .iter()
-                .map(|(_, identity, _)| identity.clone()),
-        );
-        named.retain(|identity| !self.words.names.contains_key(identity));
-        let names = self.engine.names(&named, task.deadline);
-        let names = watched(&self.engine, "looking up names", names).await;
-        // Who is gone has no other name than the one they were mapped under.
-        for (identity, name) in &pass.names {
-            let names = &mut self.words.names;
-            names.entry(identity.clone()).or_insert(name.clone());
-        }
-        self.words.names.extend(names);
+        let of_change = |change: &ChangeReport| {
+            let group = change.via_group.clone().map(Identity::group);
+            [Some(identity_of(change)), group]
+        };
+        let named = pass.report.changes.iter().flat_map(of_change).flatten();
+        let named = named.collect();
+        self.learn_names_of(named, &pass).await;
         Ok(pass)
     }
 
-    /// The plan as people read it.
-    fn tell(&self, pass: &Pass, detailed: bool) -> String {
-        let mut text = String::new();
-        let report = &pass.report;
-        for (index, studio) in self.engine.table().studios.iter().enumerate() {
-            let changes = report
-                .changes
-                .iter()
-                .filter(|change| change.studio == studio.alias);
-            let mut lines: Vec<String> = changes.map(|change| self.words.change(change)).collect();
-            if detailed {
-                let left = pass
-                    .left_alone
-                    .iter()
-                    .filter(|(studio, ..)| *studio == index);
-                lines.extend(left.map(|(_, identity, reason)| {
-                    let reason = match reason {
-                        LeftAlone::NotOurs => "somebody's own, though a rule wants another",
-                        LeftAlone::Unrelated => "somebody's own",
-                        LeftAlone::Protected => "protected",
-                    };
-                    format!("= {:<31} (left alone: {reason})", self.words.name(identity))
-                }));
-            }
-            if !lines.is_empty() {
-                let title = format!("{} ({})", studio.alias, studio.id);
-                let _ = writeln!(text, "{}", paint(Style::new().bold(), &title));
-                lines.iter().for_each(|line| {
-                    let _ = writeln!(text, "  {line}");
-                });
-            }
+    async fn learn_left_alone(&mut self, pass: &Pass) {
+        let left = pass.left_alone.iter();
+        let left = left.map(|(_, identity, _)| identity.clone()).collect();
+        self.learn_names_of(left, pass).await;
+    }
+
+    async fn learn_names_of(&mut self, mut whose: BTreeSet<Identity>, pass: &Pass) {
+        whose.retain(|identity| !self.words.names.contains_key(identity));
+        let names = self.engine.names(&whose, no_deadline());
+        let names = watched(&self.engine, "looking up names", names).await;
+        // Who is gone has no other name than the one they were mapped under.
+        for identity in whose {
+            let name = names.get(&identity).or(pass.names.get(&identity)).cloned();
+            name.map(|name| self.words.names.insert(identity, name));
         }
-        for problem in &report.problems {
-            let _ = writeln!(
-                text,
-                "{}",
-                paint(AnsiColor::Yellow.on_default(), &format!("! {problem}"))
-            );
+    }
+
+    /// What would be made, if somebody agrees.
+    fn to_do(&self, planned: &Pass) -> BTreeSet<Agreed> {
+        let changes = planned.report.changes.iter();
+        let changes = changes.filter(|change| change.outcome == Outcome::Planned);
+        changes.filter_map(|change| self.agreed(change)).collect()
+    }
+
+    fn agreed(&self, change: &ChangeReport) -> Option<Agreed> {
+        let mut studios = self.engine.table().studios.iter();
+        let studio = studios.position(|studio| studio.id == change.studio_id)?;
+        let policy = change.session_policy.clone();
+        Some((studio, change.action, identity_of(change), policy))
+    }
+
+    /// Says what has appeared since somebody was asked.
+    fn with_new(&self, mut made: Pass, planned: &Pass) -> Pass {
+        let shown = planned.report.changes.iter();
+        let shown: BTreeSet<Agreed> = shown.filter_map(|change| self.agreed(change)).collect();
+        let is_new = |change: &&ChangeReport| {
+            let this = self.agreed(change);
+            change.outcome == Outcome::Skipped && this.is_some_and(|this| !shown.contains(&this))
+        };
+        let new = made.report.changes.iter().filter(is_new).count();
+        if new > 0 {
+            made.report.problems.push(format!(
+                "{new} more to do since the plan was shown, and not done; to see and make them: \
+                 apply again"
+            ));
         }
-        let _ = writeln!(text, "{}", summary(report));
-        text
+        made
     }
-
-    /// The changes, a line each; what is no change goes to standard error.
-    fn print_csv(&self, pass: &Pass) -> Result<(), String> {
-        let changes = pass.report.changes.iter();
-        let rows: Vec<_> = changes
-            .map(|change| {
-                let name = self.words.names.get(&identity_of(change));
-                (change, name.map(|name| harmless(name)))
-            })
-            .collect();
-        put(csv(&COLUMNS, &rows)?)?;
-        pass.report
-            .problems
-            .iter()
-            .for_each(|problem| anstream::eprintln!("! {problem}"));
-        Ok(())
-    }
-
-    /// The plan as programs read it: the report, and names beside the ids.
-    fn json(&self, pass: &Pass) -> Value {
-        let mut all = json!(pass.report);
-        all["version"] = json!(JSON_VERSION);
-        for (row, change) in pass.report.changes.iter().enumerate() {
-            let name = self.words.names.get(&identity_of(change));
-            all["changes"][row]["identity_name"] = json!(name);
-        }
-        let left = pass.left_alone.iter().map(|(studio, identity, reason)| {
-            json!({
-                "studio": self.engine.table().studios[*studio].alias,
-                "identity_type": identity.kind,
-                "identity_id": identity.id,
-                "identity_name": self.words.names.get(identity),
-                "reason": reason,
-            })
-        });
-        all["left_alone"] = left.collect();
-        all
-    }
-}
-
-/// The columns of the CSV: a change's fields, and whose mapping it is.
-const COLUMNS: [&str; 11] = [
-    "action",
-    "outcome",
-    "studio",
-    "studio_id",
-    "identity_type",
-    "identity_id",
-    "session_policy",
-    "previous_policy",
-    "rule",
-    "via_group",
-    "identity_name",
-];
-
-fn identity_of(change: &ChangeReport) -> Identity {
-    Identity {
-        kind: change.identity_type,
-        id: change.identity_id.clone(),
-    }
-}
-
-/// The last line: how many of what.
-fn summary(report: &Report) -> String {
-    let counts = [
-        (report.created, "to create", "created"),
-        (report.updated, "to update", "updated"),
-        (report.deleted, "to delete", "deleted"),
-        (report.held, "held", "held"),
-        (report.over_capacity, "over capacity", "over capacity"),
-        (report.failed, "failed", "failed"),
-    ];
-    let done = report.mode == Mode::Apply.name();
-    let counts: Vec<String> = counts
-        .into_iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, to_do, made)| format!("{count} {}", if done { made } else { to_do }))
-        .collect();
-    let mut line = match counts.is_empty() {
-        true => format!(
-            "Nothing to do: {} mappings are as they should be.",
-            report.unchanged
-        ),
-        false => format!(
-            "{}; {} as they should be.",
-            counts.join(", "),
-            report.unchanged
-        ),
-    };
-    if let Some(plan_id) = &report.plan_id {
-        line += &format!("\nThe held deletions go with: apply --approve {plan_id}");
-    }
-    line
 }

@@ -60,7 +60,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     }
     for (file, payload) in events {
         let answer = stage.play(&file, &payload).await?;
-        all_went_well &= answer.is_ok();
+        let failed = |report: &Value| report["failed"].as_u64().unwrap_or(0) > 0;
+        all_went_well &= answer.as_ref().is_ok_and(|report| !failed(report));
         match arguments.json {
             true => told.push(json!({
                 "event": file,
@@ -89,10 +90,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             .iter()
             .for_each(|problem| anstream::eprintln!("warning: {problem}"));
     }
-    Ok(if all_went_well {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    Ok(match all_went_well && problems.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     })
 }
 

@@ -16,8 +16,8 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Reads a file; or takes the table itself, as the function takes it in
-    /// `POLICY_TABLE`.
+    /// Reads a file, or standard input for `-`; or takes the table itself, as the
+    /// function takes it in `POLICY_TABLE`.
     ///
     /// # Errors
     /// If the file cannot be read, or is neither JSON nor TOML by its name.
@@ -31,8 +31,18 @@ impl Source {
                 format: Format::Json,
             });
         }
-        let text = super::read(given)?;
-        let format = match given.extension().and_then(|extension| extension.to_str()) {
+        let text = match given.to_str() {
+            Some("-") => std::io::read_to_string(std::io::stdin())
+                .map_err(|error| format!("standard input cannot be read: {error}"))?,
+            _ => super::read(given)?,
+        };
+        // Some editors begin a file with a mark that is no part of it.
+        let text = text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text);
+        let extension = given.extension().and_then(|extension| extension.to_str());
+        let format = match extension.map(str::to_ascii_lowercase).as_deref() {
             Some("toml") => Format::Toml,
             Some("json") => Format::Json,
             // A pipe has no name to tell by.

@@ -62,6 +62,7 @@ impl Engine {
             events: &[],
             studio,
             approve: None,
+            agreed: None,
             mode: Mode::Plan,
             deadline,
         };

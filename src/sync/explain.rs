@@ -11,7 +11,9 @@ use crate::config::Mode;
 use crate::event::{Scope, Subject};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::{self, Action, LeftAlone, StudioPlan};
-use crate::policy::fit::{Answer, Reach};
+use crate::policy::fit::{Answer, Directory, Reach};
+use crate::policy::{Assign, Rule};
+use crate::report::Outcome;
 
 /// The answer to "why?" for one identity.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,6 +47,9 @@ pub struct StudioExplanation {
     pub losing_rules: Vec<RuleExplanation>,
     /// What follows, in words.
     pub verdict: String,
+    /// What a plan for this identity alone would do.
+    #[serde(skip)]
+    change: Option<Action>,
 }
 
 /// A rule that fits.
@@ -98,21 +103,69 @@ impl Engine {
             events: &[],
             studio: None,
             approve: None,
+            agreed: None,
             mode: Mode::Plan,
             deadline,
         };
         let seen = self.observe(&task, &BTreeSet::new(), true).await;
-        let failures = seen
-            .reading
-            .failures
-            .iter()
-            .map(|failure| failure.error.to_string());
-        explanation.problems.extend(failures);
-        let studios = seen.studios.keys();
-        explanation.studios = studios
-            .map(|one| self.explain_in(*one, &identity, &seen))
-            .collect();
+        explanation.problems = self.not_read(&seen);
+        for studio in seen.studios.keys() {
+            let mut one = self.explain_in(*studio, &identity, &seen);
+            if let Some(verdict) = self.hindered(*studio, &identity, &one, deadline).await {
+                one.verdict = verdict;
+            }
+            explanation.studios.push(one);
+        }
         explanation
+    }
+
+    /// What could not be read, in words.
+    fn not_read(&self, seen: &Observation) -> Vec<String> {
+        let failures = seen.reading.failures.iter();
+        let mut problems: Vec<String> = failures.map(|failure| failure.error.to_string()).collect();
+        for (studio, looked) in &seen.studios {
+            let name = self.name(*studio);
+            let refusals = looked.failures.iter().map(|(_, why)| why.to_string());
+            let whys = looked.unusable.iter().cloned().chain(refusals);
+            problems.extend(whys.map(|why| format!("{name}: {why}")));
+        }
+        problems
+    }
+
+    /// What keeps a change from being made that a plan for this identity alone
+    /// would make: that depends on all the others of its Studio.
+    async fn hindered(
+        &self,
+        studio: usize,
+        identity: &Identity,
+        one: &StudioExplanation,
+        deadline: Instant,
+    ) -> Option<String> {
+        let change = one.change.filter(|action| *action != Action::Update)?;
+        let task = Task {
+            scope: Scope::Everything,
+            events: &[],
+            studio: Some(studio),
+            approve: None,
+            agreed: None,
+            mode: Mode::Plan,
+            deadline,
+        };
+        let seen = self.observe(&task, &BTreeSet::new(), false).await;
+        let plan = self.plans(&seen).pop()?;
+        let fate = self.fate(&task, &seen, &plan, identity).await?;
+        let what = match change {
+            Action::Create => "is not mapped yet, and will not be",
+            Action::Update | Action::Delete => {
+                "is mapped, but no rule fits any more; the mapping is not deleted"
+            }
+        };
+        let why = match fate {
+            Outcome::Held => "too many would go at once, and all are held until somebody approves",
+            Outcome::OverCapacity => "the Studio has no room left",
+            _ => return None,
+        };
+        Some(format!("{what}: {why}"))
     }
 
     fn explain_in(
@@ -135,6 +188,7 @@ impl Engine {
             owned: false,
             losing_rules: Vec::new(),
             verdict: String::new(),
+            change: None,
         };
         let wanted = self.table.wanted(studio, directory, reach).remove(identity);
         for fit in self.table.fits(studio, directory, reach) {
@@ -152,18 +206,15 @@ impl Engine {
             }
         }
         let looked = &seen.studios[&studio];
-        let Some(actual) = &looked.actual else {
-            let refusals = looked
-                .failures
-                .iter()
-                .map(|(_, refusal)| refusal.to_string());
-            let why: Vec<String> = looked
-                .unusable
-                .clone()
-                .into_iter()
-                .chain(refusals)
-                .collect();
-            explanation.verdict = format!("not known: the Studio {}", why.join("; "));
+        // What was read may be less than what was asked for.
+        let was_read = looked
+            .reach
+            .as_ref()
+            .is_some_and(|read| read.covers(identity));
+        let Some(actual) = looked.actual.as_ref().filter(|_| was_read) else {
+            let refusals = looked.failures.iter().map(|(_, why)| why.to_string());
+            let why: Vec<String> = looked.unusable.iter().cloned().chain(refusals).collect();
+            explanation.verdict = format!("may be mapped or not: {}", why.join("; "));
             return explanation;
         };
         if let Some(mapping) = actual.mappings.get(identity) {
@@ -171,18 +222,44 @@ impl Engine {
             explanation.session_policy = Some(mapping.session_policy.clone());
         }
         let plan = plan::plan(&self.table, studio, directory, reach, actual);
+        let mut changes = plan.changes.iter();
+        let change = changes.find(|change| change.identity == *identity);
+        explanation.change = change.map(|change| change.action);
         explanation.verdict = verdict(&plan, identity, &explanation);
+        if explanation.wanted.is_none()
+            && explanation.session_policy.is_none()
+            && let Some(rule) = self.rule_for_members(studio, identity, directory)
+        {
+            explanation.verdict =
+                format!("is not mapped as a group: rules[{rule}] maps its members, one by one");
+        }
         explanation
+    }
+
+    /// The first rule that maps the members of a group, and not the group.
+    fn rule_for_members(
+        &self,
+        studio: usize,
+        identity: &Identity,
+        directory: &Directory,
+    ) -> Option<usize> {
+        let mut rules = self.table.rules_of(studio);
+        let selects = |rule: &Rule| {
+            let selected = directory.selected.get(&rule.select);
+            let ids = selected.and_then(Answer::known);
+            rule.select.kind() == IdentityType::Group
+                && rule.assign == Assign::Members
+                && ids.is_some_and(|ids| ids.contains(&identity.id))
+        };
+        let is_group = identity.kind == IdentityType::Group;
+        let (rule, _) = rules.find(|(_, rule)| is_group && selects(rule))?;
+        Some(rule)
     }
 }
 
 fn verdict(plan: &StudioPlan, identity: &Identity, explanation: &StudioExplanation) -> String {
-    if let Some(change) = plan
-        .changes
-        .iter()
-        .find(|change| change.identity == *identity)
-    {
-        let will = match change.action {
+    if let Some(action) = explanation.change {
+        let will = match action {
             Action::Create => "is not mapped yet, and will be",
             Action::Update => "has another session policy, and will get this one",
             Action::Delete => "is mapped, but no rule fits any more: the mapping will be deleted",
@@ -208,7 +285,9 @@ fn verdict(plan: &StudioPlan, identity: &Identity, explanation: &StudioExplanati
     match (&explanation.wanted, explanation.losing_rules.is_empty()) {
         (Some(_), _) => "is mapped as the table says",
         (None, true) => "is not mapped: no rule fits",
-        (None, false) => "is not mapped: rules fit, but not a user who is disabled or gone",
+        (None, false) => {
+            "is not mapped: rules fit, but do not apply to a user who is disabled or gone"
+        }
     }
     .to_owned()
 }

@@ -55,6 +55,14 @@ impl<'p> Step<'p> {
     }
 }
 
+impl Task<'_> {
+    fn agrees(&self, studio: usize, change: &Change) -> bool {
+        let policy = change.session_policy.clone();
+        let this = (studio, change.action, change.identity.clone(), policy);
+        self.agreed.is_none_or(|agreed| agreed.contains(&this))
+    }
+}
+
 impl Engine {
     /// Carries out the plans, and reports what became of each change. Returns the
     /// creations that met a mapping which had not been there, and are not reported.
@@ -110,6 +118,36 @@ impl Engine {
             }
         }
         collided
+    }
+
+    /// What would become of the change that a plan has for one identity.
+    pub(super) async fn fate(
+        &self,
+        task: &Task<'_>,
+        seen: &Observation,
+        plan: &StudioPlan,
+        identity: &Identity,
+    ) -> Option<Outcome> {
+        let occupancy = seen.studios.get(&plan.studio)?.occupancy;
+        let mut changes = plan.changes.iter();
+        let change = changes.find(|change| change.identity == *identity)?;
+        let (judged, _) = self.judge(task, plan, occupancy).await;
+        if change.action != Action::Create {
+            return Some(judged.fate);
+        }
+        let leaving = match judged.fate {
+            Outcome::Done => judged.changes,
+            _ => Vec::new(),
+        };
+        let creations: Vec<&Change> = plan.of(Action::Create).collect();
+        let room = self.room(task, plan.studio, judged.occupancy, &creations);
+        let studio = &self.table.studios[plan.studio];
+        let (_, over) = guard::fit(studio, &room.await.ok()?, &leaving, creations);
+        let is_over = over.iter().any(|change| change.identity == *identity);
+        Some(match is_over {
+            true => Outcome::OverCapacity,
+            false => Outcome::Planned,
+        })
     }
 
     /// Asks the guard, and counts the Studio's mappings if it needs to know.
@@ -310,6 +348,7 @@ impl Engine {
     async fn make<'p>(&self, task: &Task<'_>, studio: usize, change: &'p Change) -> Step<'p> {
         let step = match task.mode {
             Mode::Plan => Step::new(change, Outcome::Planned),
+            Mode::Apply if !task.agrees(studio, change) => Step::new(change, Outcome::Skipped),
             Mode::Apply => match self.studios[studio].make(change, task.deadline).await {
                 Ok(Made::Done) => Step::new(change, Outcome::Done),
                 Ok(Made::Collided) => {

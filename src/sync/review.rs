@@ -33,6 +33,7 @@ impl Engine {
             events: &[],
             studio: None,
             approve: None,
+            agreed: None,
             mode: Mode::Plan,
             deadline,
         };
@@ -130,9 +131,13 @@ impl Engine {
         let wanted = self
             .table
             .wanted(studio, &seen.reading.directory, &Reach::All);
+        let directory = &seen.reading.directory;
         let stays = |identity: &&Identity| {
             actual.mappings.get(identity).is_some_and(|mapping| {
-                !self.table.owns(studio, &mapping.session_policy) && !wanted.contains_key(identity)
+                let is_others = !self.table.owns(studio, &mapping.session_policy);
+                let name = mapping.name.as_deref();
+                (is_others || self.table.protects(identity, name, directory))
+                    && !wanted.contains_key(identity)
             })
         };
         for (kind, what) in [
@@ -151,7 +156,7 @@ impl Engine {
             };
             let others = match others {
                 0 => String::new(),
-                others => format!(", beside {others} that are somebody else's"),
+                others => format!(", beside {others} that stay (protected, or somebody else's)"),
             };
             let cure = match kind {
                 IdentityType::User => "map a group as such (assign = \"group\"), or use",

@@ -15,7 +15,7 @@ use crate::plan::{Change, Mapping, Mappings};
 use crate::policy::document::{Document, Studio};
 use crate::policy::fit::Answer;
 use crate::policy::{read, resolve};
-use crate::studio::{Described, Made, Refusal, SSO};
+use crate::studio::{Described, Made, Refusal};
 use crate::sync::Engine;
 
 /// The services, and the words of a table, if there is one.
@@ -149,6 +149,10 @@ impl Hands {
     /// Makes one call that changes a mapping.
     pub(super) async fn make(&self, studio: usize, change: &Change) -> Result<Made, String> {
         let made = self.engine.studio(studio).make(change, no_deadline()).await;
+        let refused = made.as_ref().err().map(Refusal::to_string);
+        let (action, identity) = (change.action.name(), change.identity.to_string());
+        let studio_id = &self.engine.table().studios[studio].id;
+        tracing::info!(action, identity, studio_id, refused, "by hand");
         made.map_err(|why| self.failed(studio, &why))
     }
 
@@ -164,8 +168,8 @@ impl Hands {
     pub(super) fn foretell(&self, studio: usize, session_policy: &str) {
         if self.has_table && self.engine.table().owns(studio, session_policy) {
             anstream::eprintln!(
-                "note: the table owns mappings with this session policy: unless a rule wants this \
-                 one, the next full pass deletes or changes it"
+                "note: mappings with this session policy are the table's: the next full pass \
+                 makes of this one what the rules say"
             );
         }
     }
@@ -188,12 +192,8 @@ impl Hands {
     }
 }
 
-/// Every Studio of the account that can have mappings, under its own id.
+/// Every Studio of the account that may have mappings, under its own id.
 pub(super) async fn all_studios(account: &Account) -> Result<BTreeMap<String, Studio>, String> {
-    let sso = account.studios().await?;
-    let sso = sso
-        .into_iter()
-        .filter(|studio| studio.auth_mode.as_deref() == Some(SSO));
     let entry = |Described { id, .. }| {
         let bare = Studio {
             id: id.clone(),
@@ -201,5 +201,5 @@ pub(super) async fn all_studios(account: &Account) -> Result<BTreeMap<String, St
         };
         (id, bare)
     };
-    Ok(sso.map(entry).collect())
+    Ok(account.studios().await?.into_iter().map(entry).collect())
 }

@@ -1,0 +1,222 @@
+//! What `plan` and `apply` say: for people, for programs, for spreadsheets.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use crate::cli::connection::Connected;
+use crate::cli::output::{csv, harmless, put};
+use crate::cli::words::paint;
+use crate::config::Mode;
+use crate::identity::Identity;
+use crate::plan::LeftAlone;
+use crate::report::{ChangeReport, Outcome, Report};
+use crate::sync::Pass;
+
+/// The version of the JSON that `plan` and `apply` print. Fields may be added
+/// to one version; none changes its meaning or goes.
+const JSON_VERSION: u32 = 1;
+
+impl Connected {
+    /// The plan as people read it.
+    pub(super) fn tell(&self, pass: &Pass, detailed: bool) -> String {
+        let mut text = String::new();
+        let report = &pass.report;
+        for (index, studio) in self.engine.table().studios.iter().enumerate() {
+            let changes = report
+                .changes
+                .iter()
+                .filter(|change| change.studio == studio.alias);
+            let mut lines: Vec<String> = changes.map(|change| self.words.change(change)).collect();
+            if detailed {
+                let left = pass
+                    .left_alone
+                    .iter()
+                    .filter(|(studio, ..)| *studio == index);
+                lines.extend(left.map(|(_, identity, reason)| {
+                    let reason = match reason {
+                        LeftAlone::NotOurs => "somebody's own, though a rule wants another",
+                        LeftAlone::Unrelated => "somebody's own",
+                        LeftAlone::Protected => "protected",
+                    };
+                    format!("= {:<31} (left alone: {reason})", self.words.name(identity))
+                }));
+            }
+            if !lines.is_empty() {
+                let title = format!("{} ({})", studio.alias, studio.id);
+                let _ = writeln!(text, "{}", paint(Style::new().bold(), &title));
+                lines.iter().for_each(|line| {
+                    let _ = writeln!(text, "  {line}");
+                });
+            }
+        }
+        text += &problems(report);
+        let _ = writeln!(text, "{}", summary(report));
+        text
+    }
+
+    /// What came of the changes that were shown before: what was not done, and
+    /// how many were.
+    pub(super) fn tell_made(&self, pass: &Pass) -> String {
+        let not_done = pass.report.changes.iter();
+        let not_done = not_done.filter(|change| change.outcome != Outcome::Done);
+        let lines = not_done.map(|change| format!("  {}\n", self.words.change(change)));
+        let lines: String = lines.collect();
+        format!(
+            "\n{lines}{}{}\n",
+            problems(&pass.report),
+            summary(&pass.report)
+        )
+    }
+
+    /// The changes, a line each; what is no change goes to standard error.
+    pub(super) fn print_csv(&self, pass: &Pass, detailed: bool) -> Result<(), String> {
+        let name_of = |identity: &Identity| {
+            let name = self.words.names.get(identity);
+            name.map(|name| harmless(name)).unwrap_or_default()
+        };
+        let mut rows: Vec<[String; COLUMNS.len()]> = Vec::new();
+        for change in &pass.report.changes {
+            // Taken apart, so that no new field is forgotten.
+            let ChangeReport {
+                action,
+                outcome,
+                studio,
+                studio_id,
+                identity_type,
+                identity_id,
+                session_policy,
+                previous_policy,
+                rule,
+                via_group,
+            } = change;
+            rows.push([
+                action.name().to_owned(),
+                outcome.name().to_owned(),
+                studio.clone(),
+                studio_id.clone(),
+                identity_type.to_string(),
+                identity_id.to_string(),
+                session_policy.clone().unwrap_or_default(),
+                previous_policy.clone().unwrap_or_default(),
+                rule.map(|rule| rule.to_string()).unwrap_or_default(),
+                via_group
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                name_of(&identity_of(change)),
+            ]);
+        }
+        for (studio, identity, reason) in pass.left_alone.iter().filter(|_| detailed) {
+            let studio = &self.engine.table().studios[*studio];
+            let mut row = COLUMNS.map(|_| String::new());
+            row[..6].clone_from_slice(&[
+                "leave".to_owned(),
+                json!(reason).as_str().unwrap_or_default().to_owned(),
+                studio.alias.clone(),
+                studio.id.clone(),
+                identity.kind.to_string(),
+                identity.id.to_string(),
+            ]);
+            row[COLUMNS.len() - 1] = name_of(identity);
+            rows.push(row);
+        }
+        put(csv(&COLUMNS, &rows)?)?;
+        anstream::eprint!("{}", problems(&pass.report));
+        Ok(())
+    }
+
+    /// The plan as programs read it: the report, and names beside the ids.
+    pub(super) fn json(&self, pass: &Pass) -> Value {
+        let mut all = json!(pass.report);
+        all["version"] = json!(JSON_VERSION);
+        for (row, change) in pass.report.changes.iter().enumerate() {
+            let name = self.words.names.get(&identity_of(change));
+            all["changes"][row]["identity_name"] = json!(name);
+        }
+        let left = pass.left_alone.iter().map(|(studio, identity, reason)| {
+            json!({
+                "studio": self.engine.table().studios[*studio].alias,
+                "identity_type": identity.kind,
+                "identity_id": identity.id,
+                "identity_name": self.words.names.get(identity),
+                "reason": reason,
+            })
+        });
+        all["left_alone"] = left.collect();
+        all
+    }
+}
+
+/// The columns of the CSV: a change's fields, and whose mapping it is.
+const COLUMNS: [&str; 11] = [
+    "action",
+    "outcome",
+    "studio",
+    "studio_id",
+    "identity_type",
+    "identity_id",
+    "session_policy",
+    "previous_policy",
+    "rule",
+    "via_group",
+    "identity_name",
+];
+
+pub(super) fn identity_of(change: &ChangeReport) -> Identity {
+    Identity {
+        kind: change.identity_type,
+        id: change.identity_id.clone(),
+    }
+}
+
+/// The last line: how many of what.
+pub(super) fn summary(report: &Report) -> String {
+    let with = |outcome| {
+        let changes = report.changes.iter();
+        changes.filter(|change| change.outcome == outcome).count()
+    };
+    let counts = [
+        (report.created, "to create", "created"),
+        (report.updated, "to update", "updated"),
+        (report.deleted, "to delete", "deleted"),
+        (report.held, "held", "held"),
+        (with(Outcome::Withheld), "withheld", "withheld"),
+        (with(Outcome::Skipped), "skipped", "skipped"),
+        (report.over_capacity, "over capacity", "over capacity"),
+        (report.failed, "failed", "failed"),
+    ];
+    let done = report.mode == Mode::Apply.name();
+    let counts: Vec<String> = counts
+        .into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, to_do, made)| format!("{count} {}", if done { made } else { to_do }))
+        .collect();
+    let mut line = match counts.is_empty() {
+        true => format!(
+            "Nothing to do: {} mappings are as they should be.",
+            report.unchanged
+        ),
+        false => format!(
+            "{}; {} as they should be.",
+            counts.join(", "),
+            report.unchanged
+        ),
+    };
+    if let Some(plan_id) = &report.plan_id {
+        line += &format!("\nThe held deletions go with: apply --approve {plan_id}");
+    }
+    line
+}
+
+/// What a person should know, a line each.
+fn problems(report: &Report) -> String {
+    let line = |problem: &String| {
+        format!(
+            "{}\n",
+            paint(AnsiColor::Yellow.on_default(), &format!("! {problem}"))
+        )
+    };
+    report.problems.iter().map(line).collect()
+}

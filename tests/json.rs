@@ -1,0 +1,67 @@
+//! Every field that the tool prints as JSON is in docs/json.md, under the head of
+//! its command.
+#![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use emr_studio_sync::emulator::IdentityType;
+use serde_json::Value;
+use support::desk::Desk;
+use support::{ANALYST, ANALYTICS, FOREIGN, SCIENCE, world};
+
+/// The names of all fields, at whatever depth.
+fn fields(value: &Value, into: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(rows) => rows.iter().for_each(|row| fields(row, into)),
+        Value::Object(all) => {
+            for (name, value) in all {
+                into.insert(name.clone());
+                fields(value, into);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// What docs/json.md quotes under a head.
+fn documented(head: &str) -> BTreeSet<String> {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.md");
+    let text = std::fs::read_to_string(file).unwrap();
+    let sections = text.split("\n## ").skip(1);
+    let mut sections = sections.map(|section| section.split_once('\n').unwrap());
+    let (_, section) = sections.find(|(title, _)| *title == head).expect(head);
+    let quoted = section.split('`').skip(1).step_by(2);
+    quoted.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_field_of_the_json_is_documented() {
+    let mut start = world();
+    let user = IdentityType::User;
+    start.map(ANALYTICS, user, "dave", FOREIGN).unwrap();
+    start.map(ANALYTICS, user, "alice", ANALYST).unwrap();
+    start
+        .map(SCIENCE, IdentityType::Group, "data-engineers", ANALYST)
+        .unwrap();
+    let desk = Desk::new(start).await;
+    for (head, arguments) in [
+        ("plan, apply", &["plan"][..]),
+        ("plan, apply", &["apply", "--yes"]),
+        ("explain", &["explain", "--user", "alice"]),
+        ("report", &["report"]),
+        ("mapping get, mapping list", &["mapping", "list"]),
+        ("doctor", &["doctor"]),
+    ] {
+        let said = desk.run(&[arguments, &["--output", "json"]].concat()).await;
+        let printed: Value = serde_json::from_str(&said.out).expect(&said.err);
+        let mut all = BTreeSet::new();
+        fields(&printed, &mut all);
+        assert!(!all.is_empty(), "{head}");
+        let told = documented(head);
+        let missing: Vec<&String> = all.difference(&told).collect();
+        assert!(missing.is_empty(), "{arguments:?}: {missing:?}");
+    }
+}

@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     whom: Whom,
     /// Only this Studio, by alias or id
-    #[arg(long)]
+    #[arg(long, value_name = "ALIAS|ID")]
     studio: Option<String>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Output::Table)]
@@ -38,16 +38,16 @@ pub(super) struct Arguments {
 #[group(required = true, multiple = false)]
 pub(super) struct Whom {
     /// A user, by user name
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     user: Option<String>,
     /// A user, by id
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     user_id: Option<String>,
     /// A group, by display name
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     group: Option<String>,
     /// A group, by id
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     group_id: Option<String>,
 }
 

@@ -29,7 +29,7 @@ const CHANGES: u8 = 2;
 )]
 pub(super) struct PlanArguments {
     /// Only this Studio, by alias or id
-    #[arg(long)]
+    #[arg(long, value_name = "ALIAS|ID")]
     studio: Option<String>,
     /// Say also what is left alone, and why
     #[arg(long)]
@@ -49,7 +49,7 @@ pub(super) struct PlanArguments {
 )]
 pub(super) struct ApplyArguments {
     /// Only this Studio, by alias or id
-    #[arg(long)]
+    #[arg(long, value_name = "ALIAS|ID")]
     studio: Option<String>,
     /// Don't ask
     #[arg(long)]

@@ -40,7 +40,7 @@ const JSON_VERSION: u32 = 1;
 )]
 pub(super) struct Arguments {
     /// Only this Studio, by alias or id
-    #[arg(long)]
+    #[arg(long, value_name = "ALIAS|ID")]
     studio: Option<String>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Form::Table)]

@@ -47,7 +47,15 @@ impl Desk {
         command
             .args(arguments)
             .env_clear()
-            .env("AWS_ENDPOINT_URL", &url)
+            // Nobody listens there: what has a variable of its own goes by that.
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+            .env("AWS_ENDPOINT_URL_EMR", &url)
+            .env("AWS_ENDPOINT_URL_IDENTITYSTORE", &url)
+            .env("AWS_ENDPOINT_URL_STS", &url)
+            .env("AWS_ENDPOINT_URL_IAM", &url)
+            .env("AWS_ENDPOINT_URL_EVENTBRIDGE", &url)
+            .env("AWS_ENDPOINT_URL_CLOUDTRAIL", &url)
+            .env("AWS_ENDPOINT_URL_CLOUDWATCH", &url)
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_REGION", "us-east-1")

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Report;
 use super::rows::{self, Finding, Row};
+use crate::cli::check::counted;
 use crate::identity::{Identity, IdentityType};
 
 const STYLE: &str = include_str!("report.css");
@@ -309,12 +310,5 @@ impl<'a> Page<'a> {
         let rows = self.report.rows.iter().filter(|row| such(row));
         let mappings: BTreeSet<_> = rows.map(|row| (&row.studio_id, row.mapped())).collect();
         mappings.len()
-    }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
     }
 }

@@ -261,6 +261,12 @@ impl CallError {
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, Kind::NoTime | Kind::Transient)
     }
+
+    /// Whether there were too many calls for the service.
+    pub fn is_throttled(&self) -> bool {
+        let code = self.text.split(':').next().unwrap_or_default();
+        self.kind == Kind::Transient && is_throttle(bare(code))
+    }
 }
 
 impl fmt::Display for CallError {

@@ -12,6 +12,9 @@ pub struct Problem {
     pub place: String,
     /// What is wrong there, and what would be right.
     pub message: String,
+    /// Whether it is the name of the place that is wrong, whatever stands there.
+    #[serde(skip)]
+    pub of_name: bool,
 }
 
 impl Problem {
@@ -20,6 +23,15 @@ impl Problem {
         Problem {
             place: place.into(),
             message: message.into(),
+            of_name: false,
+        }
+    }
+
+    /// A problem of a field that should not be there.
+    pub fn of_name(place: impl Into<String>, message: impl Into<String>) -> Problem {
+        Problem {
+            of_name: true,
+            ..Problem::new(place, message)
         }
     }
 }

@@ -139,19 +139,11 @@ impl Pace {
         deadline: Instant,
         page: impl AsyncFn(Option<String>) -> Result<(Vec<R>, Option<String>), CallError>,
     ) -> Result<Vec<R>, CallError> {
-        let (mut all, mut token, mut seen) = (Vec::new(), None::<String>, HashSet::new());
-        loop {
+        let in_turn = async |token: Option<String>| {
             let this = async || page(token.clone()).await;
-            let (rows, next) = self.call(call, bucket, deadline, this).await?;
-            all.extend(rows);
-            match next.filter(|next| !next.is_empty()) {
-                None => return Ok(all),
-                Some(next) if !seen.insert(next.clone()) => {
-                    return Err(CallError::malformed(call, "a page token came twice"));
-                }
-                Some(next) => token = Some(next),
-            }
-        }
+            self.call(call, bucket, deadline, this).await
+        };
+        pages(call, in_turn).await
     }
 
     /// Waits until a call may be made, at most until `deadline`. The token is
@@ -190,6 +182,29 @@ impl Pace {
                 .entry(name)
                 .or_insert_with(|| Arc::new(Gate::new(full()))),
         )
+    }
+}
+
+/// Asks for one page after the other until there are no more. `page` gets the
+/// token of the one before, and returns the rows and the token of the next.
+///
+/// # Errors
+/// If any page fails, or a token comes twice: that would never end.
+pub async fn pages<R>(
+    call: &'static str,
+    page: impl AsyncFn(Option<String>) -> Result<(Vec<R>, Option<String>), CallError>,
+) -> Result<Vec<R>, CallError> {
+    let (mut all, mut token, mut seen) = (Vec::new(), None, HashSet::new());
+    loop {
+        let (rows, next) = page(token).await?;
+        all.extend(rows);
+        match next.filter(|next| !next.is_empty()) {
+            None => return Ok(all),
+            Some(next) if !seen.insert(next.clone()) => {
+                return Err(CallError::malformed(call, "a page token came twice"));
+            }
+            next => token = next,
+        }
     }
 }
 

@@ -199,6 +199,11 @@ impl Pattern {
         (!self.0.contains('*')).then_some(self.0.as_str())
     }
 
+    /// Whether any name fits.
+    fn is_every_name(&self) -> bool {
+        !self.0.is_empty() && self.0.chars().all(|c| c == '*')
+    }
+
     /// Whether a display name fits.
     pub fn matches(&self, name: &str) -> bool {
         let mut parts = self.0.split('*');
@@ -227,11 +232,8 @@ impl Table {
     pub fn studio_called(&self, name: &str) -> Result<usize, String> {
         let is_it = |studio: &Studio| studio.alias == name || studio.id == name;
         self.studios.iter().position(is_it).ok_or_else(|| {
-            let known: Vec<&str> = self.studios.iter().map(|one| one.alias.as_str()).collect();
-            format!(
-                "no studio is called {name:?}; studios are {}",
-                known.join(", ")
-            )
+            let known = self.studios.iter().map(|studio| &studio.alias);
+            resolve::not_called("studio", "studios", name, known)
         })
     }
 

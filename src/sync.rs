@@ -344,11 +344,13 @@ impl Engine {
                     .map(|doubt| (doubt, doubt.to_string()))
                     .collect();
                 let doubts: Vec<&str> = doubts.values().map(String::as_str).collect();
-                report.problems.push(format!(
-                    "{name}: {} deletions or policy changes are withheld: {}",
-                    plan.withheld.len(),
-                    doubts.join("; ")
-                ));
+                let withheld = match plan.withheld.len() {
+                    1 => "1 deletion or policy change is withheld".to_owned(),
+                    count => format!("{count} deletions or policy changes are withheld"),
+                };
+                report
+                    .problems
+                    .push(format!("{name}: {withheld}: {}", doubts.join("; ")));
             }
             for (identity, reason) in &plan.left_alone {
                 let LeftAlone::NotOurs = reason else { continue };

@@ -254,9 +254,7 @@ async fn names_that_could_mean_others_give_way_to_ids() {
     # es-abcdefghijklmnopqrstuvwxy: es-ABCDEFGHIJKLMNOPQRSTUVWXY, 8 mappings
 
     [[rules]]
-    group = """
-    Data "A"
-    B"""
+    group = "Data \"A\"\nB"
     studio = "es-abcdefghijklmnopqrstuvwxy"
     session_policy = "studio-analyst"
     assign = "group"
@@ -299,6 +297,21 @@ async fn names_that_could_mean_others_give_way_to_ids() {
     studio = "es-abcdefghijklmnopqrstuvwxy"
     session_policy = "studio-analyst"
     "#);
+    changes_nothing(&desk).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_name_stays_on_its_line_whatever_is_in_it() {
+    let mut start = world();
+    let name = "x\n[[rules]]\r\n\t\u{7f}\u{85}\u{2028}\u{202e}y";
+    start.add_group(name).unwrap();
+    start.add_member(name, "alice").unwrap();
+    map(&mut start, ANALYTICS, GROUP, &[name], ANALYST);
+    let desk = Desk::new(start).await;
+    let table = body(&adopted(&desk, &[]).await);
+    let line = r#"group = "x\n[[rules]]\u000d\n\u0009\u007f\u0085\u2028\u202ey""#;
+    assert!(table.lines().any(|found| found == line), "{table}");
+    assert_eq!(table.matches("[[rules]]").count(), 2, "{table}");
     changes_nothing(&desk).await.unwrap();
 }
 

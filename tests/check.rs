@@ -55,12 +55,136 @@ fn a_misspelt_alias_in_toml_is_pointed_at_by_line_and_column() {
     assert!(!passed);
     insta::assert_snapshot!(said, @r#"
     error: rules[0].studio: no studio is called "analytcs"; studios are analytics; did you mean "analytics"?
-      --> policy.toml:10:1
+      --> policy.toml:10:10
        |
     10 | studio = "analytcs"
-       | ^^^^^^^^^^^^^^^^^^^
+       |          ^^^^^^^^^^
 
     error: policy.toml is not a usable policy table: 1 problem
+    "#);
+}
+
+#[test]
+fn a_field_that_should_not_be_there_is_pointed_at_by_its_name() {
+    let table = GOOD
+        .replace("group =", "user =")
+        .replace("\"data-*\"", "\"alice\"")
+        .replace("session_policy =", "sesion_policy =")
+        .replace("WXY\" }", "WXY\", external_id = \"x\" }");
+    let (passed, said) = check("policy.toml", &table);
+    assert!(!passed);
+    insta::assert_snapshot!(said, @r#"
+    error: rules[0].sesion_policy: there is no such field; did you mean "session_policy"?
+      --> policy.toml:11:1
+       |
+    11 | sesion_policy = "engineer"
+       | ^^^^^^^^^^^^^
+
+    error: studios.analytics.external_id: is only used with a role_arn
+     --> policy.toml:3:52
+      |
+    3 | analytics = { id = "es-ABCDEFGHIJKLMNOPQRSTUVWXY", external_id = "x" }
+      |                                                    ^^^^^^^^^^^
+
+    error: rules[0].assign: only group rules take it; leave it out
+      --> policy.toml:12:1
+       |
+    12 | assign = "members"
+       | ^^^^^^
+
+    error: policy.toml is not a usable policy table: 3 problems
+    "#);
+}
+
+#[test]
+fn a_wrong_value_is_pointed_at_wherever_it_stands() {
+    let table = r#"
+deletions.max_percent = 200
+
+[studios.analytics]
+id = "es-abc"
+retired_policies = ["none"]
+
+[session_policies]
+engineer = 7
+
+[[rules]]
+group = ["data-*"]
+studio = """
+analytics
+"""
+session_policy = "engineer"
+assign = "members"
+"#;
+    let (passed, said) = check("policy.toml", table);
+    assert!(!passed);
+    insta::assert_snapshot!(said, @r#"
+    error: session_policies.engineer: expected a string, found a number
+     --> policy.toml:9:12
+      |
+    9 | engineer = 7
+      |            ^
+
+    error: rules[0].group: invalid type: sequence, expected a string
+      --> policy.toml:12:1
+       |
+    12 | group = ["data-*"]
+       | ^^^^^^^^^^^^^^^^^^
+
+    error: deletions.max_percent: more than 100 percent cannot be deleted
+     --> policy.toml:2:25
+      |
+    2 | deletions.max_percent = 200
+      |                         ^^^
+
+    error: studios.analytics.id: "es-abc" is not the id of a Studio; one looks like es-ABCDEFGHIJKLMNOPQRSTUVWXY
+     --> policy.toml:5:6
+      |
+    5 | id = "es-abc"
+      |      ^^^^^^^^
+
+    error: studios.analytics.retired_policies[0]: no session policy is called "none"; session_policies are engineer
+     --> policy.toml:6:21
+      |
+    6 | retired_policies = ["none"]
+      |                     ^^^^^^
+
+    error: rules[0].studio: no studio is called "analytics\n"; studios are analytics; did you mean "analytics"?
+      --> policy.toml:13:10
+       |
+    13 | studio = """
+       |          ^^^
+
+    error: policy.toml is not a usable policy table: 6 problems
+    "#);
+
+    let table = r#"{
+  "studios": { "analytics": { "id": "es-abc" } },
+  "session_policies": {},
+  "rules": [ { "group": "x", "studio": "analitics", "session_policy": "arn:aws:iam::aws:policy/p", "assign": 3 } ]
+}"#;
+    let (passed, said) = check("policy.json", table);
+    assert!(!passed);
+    insta::assert_snapshot!(said, @r#"
+    error: rules[0].assign: invalid type: integer `3`, expected string or map
+     --> policy.json:4:110
+      |
+    4 |   "rules": [ { "group": "x", "studio": "analitics", "session_policy": "arn:aws:iam::aws:policy/p", "assign": 3 } ]
+      |                                                                                                              ^
+
+    error: studios.analytics.id: "es-abc" is not the id of a Studio; one looks like es-ABCDEFGHIJKLMNOPQRSTUVWXY
+     --> policy.json:2:37
+      |
+    2 |   "studios": { "analytics": { "id": "es-abc" } },
+      |                                     ^^^^^^^^
+
+    error: rules[0].studio: no studio is called "analitics"; studios are analytics; did you mean "analytics"?
+     --> policy.json:4:40
+      |
+    4 |   "rules": [ { "group": "x", "studio": "analitics", "session_policy": "arn:aws:iam::aws:policy/p", "assign": 3 } ]
+      |                                        ^^^^^^^^^^^
+
+    error: policy.json is not a usable policy table: 3 problems
     "#);
 }
 
@@ -78,7 +202,7 @@ fn a_json_table_is_drawn_into_too_and_what_is_missing_by_what_lacks_it() {
      --> policy.json:2:39
       |
     2 |   "studios": { "a.b": { "id": "es-A", "regoin": "eu-west-1" } },
-      |                                       ^^^^^^^^^^^^^^^^^^^^^
+      |                                       ^^^^^^^^
 
     error: rules[0].assign: a group rule needs it: "group" maps the group itself, "members" maps each member as a user
      --> policy.json:4:14
@@ -127,6 +251,68 @@ assign = \"members\"
         said.contains("rules[0] maps members to it, and it takes no users"),
         "{said}"
     );
+}
+
+#[test]
+fn whom_two_rules_name_is_counted_once() {
+    let rule = |select: &str| {
+        let assign = match select.starts_with("group") {
+            true => "assign = \"group\"\n",
+            false => "",
+        };
+        format!(
+            "[[rules]]\n{select}\nstudio = \"analytics\"\nsession_policy = \"engineer\"\n{assign}"
+        )
+    };
+    let (before, _) = GOOD.split_once("[[rules]]").unwrap();
+    let small = before.replace("WXY\" }", "WXY\", limits = { users = 1, groups = 1 } }");
+    let table = |selects: &[&str]| {
+        let rules: Vec<String> = selects.iter().map(|select| rule(select)).collect();
+        format!("{small}{}", rules.join("\n"))
+    };
+    let same = [
+        "user = \"ana\"",
+        "user = \"ana\"",
+        "group = \"eng\"",
+        "group = \"eng\"",
+    ];
+    let (_, said) = check("policy.toml", &table(&same));
+    assert!(!said.contains("the rules map"), "{said}");
+    assert!(said.contains("4 rules, 2 warnings"), "{said}");
+
+    let others = [
+        "user = \"ana\"",
+        "user = \"bo\"",
+        "group = \"eng\"",
+        "group = \"ops\"",
+    ];
+    let (_, said) = check("policy.toml", &table(&others));
+    for what in ["2 users", "2 groups"] {
+        let warning = format!("studios.analytics: the rules map {what} to it, and it takes 1");
+        assert!(said.contains(&warning), "{said}");
+    }
+}
+
+#[test]
+fn a_star_fits_whatever_group_an_id_stands_for() {
+    let by_id = "
+[[rules]]
+group_id = \"0a1b2c3d-1001-7001-8001-00000000a001\"
+studio = \"analytics\"
+session_policy = \"engineer\"
+assign = \"members\"
+";
+    let never = "rules[1]: never decides: rules[0] fits whomever it fits";
+    for (pattern, is_told) in [("*", true), ("**", true), ("data-*", false)] {
+        let table = GOOD.replace("data-*", pattern);
+        let (passed, said) = check("policy.toml", &format!("{table}{by_id}"));
+        assert!(passed);
+        assert_eq!(said.contains(never), is_told, "{pattern}: {said}");
+    }
+    let table = GOOD.replace("data-*", "*");
+    let as_group = by_id.replace("members", "group");
+    let (_, said) = check("policy.toml", &format!("{table}{as_group}"));
+    assert!(!said.contains("warning"), "{said}");
 }
 
 #[test]
@@ -205,22 +391,22 @@ async fn who_is_not_in_the_directory_is_pointed_at() {
     assert_eq!(said.code, 1);
     insta::assert_snapshot!(said.err, @r#"
     warning: protect[0].user: no user of this name in d-1234567890
-      --> policy.toml:21:1
+      --> policy.toml:21:8
        |
     21 | user = "break-glass"
-       | ^^^^^^^^^^^^^^^^^^^^
+       |        ^^^^^^^^^^^^^
 
     error: rules[0].group: no group of this name in d-1234567890; did you mean "data-engineers"?
-      --> policy.toml:10:1
+      --> policy.toml:10:9
        |
     10 | group = "data-enginers"
-       | ^^^^^^^^^^^^^^^^^^^^^^^
+       |         ^^^^^^^^^^^^^^^
 
     error: rules[1].user: no user of this name in d-1234567890
-      --> policy.toml:16:1
+      --> policy.toml:16:8
        |
     16 | user = "oops"
-       | ^^^^^^^^^^^^^
+       |        ^^^^^^
 
     error: policy.toml is not what AWS has: 2 problems
     "#);
@@ -235,10 +421,10 @@ async fn a_studio_that_is_not_there_or_not_for_sso_is_pointed_at() {
     assert_eq!(said.code, 1);
     insta::assert_snapshot!(without_request_id(&said.err), @r#"
     warning: protect[0].user: no user of this name in d-1234567890
-      --> policy.toml:21:1
+      --> policy.toml:21:8
        |
     21 | user = "break-glass"
-       | ^^^^^^^^^^^^^^^^^^^^
+       |        ^^^^^^^^^^^^^
 
     error: studios.analytics: signs people in with IAM, but session mappings need AuthMode SSO; take it out of the table
      --> policy.toml:3:1
@@ -246,7 +432,7 @@ async fn a_studio_that_is_not_there_or_not_for_sso_is_pointed_at() {
     3 | analytics = { id = "es-ABCDEFGHIJKLMNOPQRSTUVWXY", limits = { users = 3 } }
       | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-    error: studios.science: DescribeStudio failed: InvalidRequestException: Studio does not exist (Service: AWSEditors; Status Code: 400; Error Code: InvalidRequestException; Request ID: 00000000-0000-4000-8000-00000000000N; Proxy: null); check the Studio's id, region and role_arn in the table
+    error: studios.science: cannot be read: DescribeStudio failed: InvalidRequestException: Studio does not exist (Service: AWSEditors; Status Code: 400; Error Code: InvalidRequestException; Request ID: 00000000-0000-4000-8000-00000000000N; Proxy: null); check the Studio's id, region and role_arn in the table
      --> policy.toml:4:1
       |
     4 | science = { id = "es-0123456789ABCDEFGHIJKLMNO" }

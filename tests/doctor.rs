@@ -231,6 +231,8 @@ async fn a_studio_that_cannot_have_mappings_or_is_not_there_is_a_problem() {
     let line = said.line("with IAM");
     assert!(line.starts_with("problem  studio analytics"), "{line}");
     assert!(line.contains("only a Studio with AuthMode SSO"), "{line}");
+    // What could only follow from it is not told beside it.
+    assert_eq!(said.not_ok(), [line], "{}", said.out);
 
     let said = ailing(|world| drop(world.studios.remove(SCIENCE))).await;
     assert_eq!(said.code, 1);
@@ -426,6 +428,76 @@ async fn rules_behind_the_first_page_are_found() {
     })
     .await;
     assert_eq!((said.code, said.not_ok()), (0, vec![]));
+}
+
+/// The one target of the rules that are ours.
+const QUEUE: &str = "arn:aws:sqs:us-east-1:111122223333:emr-studio-sync-EventQueue.fifo";
+
+#[tokio::test]
+async fn what_leads_to_the_queue_is_found_behind_the_first_page() {
+    let said = ailing(|world| {
+        for number in 0..120 {
+            let mut other = rule(world, "nightly-cleanup").clone();
+            other.name = format!("a-{number}");
+            other.schedule = None;
+            other.targets = vec![QUEUE.to_owned()];
+            world.deployment.rules.push(other);
+        }
+    })
+    .await;
+    assert_eq!((said.code, said.not_ok()), (0, vec![]));
+}
+
+#[tokio::test]
+async fn targets_behind_the_first_page_are_found() {
+    let said = ailing(|world| {
+        let others =
+            (0..100).map(|n| format!("arn:aws:lambda:us-east-1:111122223333:function:{n}"));
+        let others: Vec<String> = others.collect();
+        for name in [
+            "emr-studio-sync-CloudTrailRule",
+            "emr-studio-sync-NativeRule",
+        ] {
+            rule(world, name).targets.splice(0..0, others.clone());
+        }
+    })
+    .await;
+    assert_eq!((said.code, said.not_ok()), (0, vec![]));
+}
+
+#[tokio::test]
+async fn functions_behind_the_first_page_are_found() {
+    let said = ailing(|world| {
+        let function = &mut world.deployment.functions[0];
+        let healthy = function.clone();
+        function.full_pass_minutes_ago = None;
+        let others = (0..500).map(|number| {
+            let mut other = healthy.clone();
+            other.name = format!("a-{number}");
+            other
+        });
+        world.deployment.functions.extend(others);
+    })
+    .await;
+    assert_eq!((said.code, said.not_ok().len()), (1, 1), "{}", said.out);
+    said.line("emr-studio-sync has completed none in 26 hours");
+}
+
+#[tokio::test]
+async fn a_list_that_never_ends_is_given_up() {
+    for call in [
+        "ListRules",
+        "ListTargetsByRule",
+        "ListRuleNamesByTarget",
+        "ListMetrics",
+    ] {
+        let said = ailing(|world| {
+            world.faults.add(Fault::on(call, FaultKind::RepeatToken));
+        })
+        .await;
+        assert_eq!((said.code, said.not_ok().len()), (0, 1), "{}", said.out);
+        said.line(&format!("not told, {call}: a page token came twice"));
+    }
 }
 
 #[tokio::test]
@@ -702,6 +774,32 @@ async fn what_passes_is_nobodys_business() {
     })
     .await;
     assert_eq!((said.code, said.not_ok()), (0, vec![]));
+}
+
+#[tokio::test]
+async fn who_is_throttled_is_not_sent_to_look_at_the_network() {
+    for call in [
+        "GetCallerIdentity",
+        "ListGroups",
+        "DescribeStudio",
+        "ListStudioSessionMappings",
+        "GetPolicy",
+        "ListRules",
+    ] {
+        let said = ailing(|world| {
+            world.faults.add(Fault::on(call, FaultKind::Throttle));
+        })
+        .await;
+        let not_ok = said.not_ok();
+        assert!(!not_ok.is_empty(), "{call}");
+        for line in not_ok {
+            assert!(line.contains("Rate exceeded"), "{line}");
+            assert!(
+                line.ends_with("AWS throttles these calls: try again in a minute"),
+                "{line}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

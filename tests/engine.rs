@@ -581,6 +581,10 @@ async fn a_missing_group_holds_its_studios_and_no_others() {
         ])
     );
     assert!(problems(&report).contains("rules[0]: group \"data-engineers\" is not there"));
+    let said = "2 deletions or policy changes are withheld: ";
+    assert!(problems(&report).contains(said), "{report:#}");
+    let said = ": 1 deletion or policy change is withheld: ";
+    assert!(problems(&report).contains(said), "{report:#}");
     assert_eq!(
         (&report["deleted"], &report["held"]),
         (&json!(0), &json!(0))
@@ -1163,7 +1167,13 @@ async fn a_studio_that_is_not_there_or_not_for_sso_is_refused_and_the_other_goes
         (&report["created"], &report["failed"]),
         (&json!(3), &json!(1))
     );
-    assert!(problems(&report).contains("Studio science (es-NOWHERE)"));
+    assert!(
+        problems(&report).contains(
+            "Studio science (es-NOWHERE) cannot be read: DescribeStudio failed: \
+             InvalidRequestException"
+        ),
+        "{report:#}"
+    );
     assert!(problems(&report).contains("check the Studio's id, region and role_arn"));
 }
 

@@ -350,6 +350,12 @@ async fn wrong_flags_are_told_with_what_would_be_right() {
         said.err
             .contains("no studio is called \"nope\"; studios are analytics, science")
     );
+    let said = desk.run(&["plan", "--studio", "sciense"]).await;
+    assert!(
+        said.err.contains("did you mean \"science\"?"),
+        "{}",
+        said.err
+    );
     std::fs::write(desk.folder.path().join("policy.json"), "{}").unwrap();
     let said = desk.run(&["plan"]).await;
     assert_eq!(said.code, 1);

@@ -298,6 +298,49 @@ async fn the_page_has_each_person_once_with_all_they_have() {
 }
 
 #[tokio::test]
+async fn who_is_gone_is_one_whatever_names_the_mappings_were_made_under() {
+    let mut start = in_order();
+    let user = IdentityType::User;
+    start.add_user("erin").unwrap();
+    map(&mut start, ANALYTICS, user, "erin", ANALYST, 90);
+    start.rename_user("erin", "ERIN-B").unwrap();
+    map(&mut start, SCIENCE, user, "ERIN-B", ANALYST, 80);
+    let people = |page: &str| page.matches("<th class=\"who\" scope=\"row\">").count();
+    let before = html(&desk_with(start.clone(), |_| ()).await).await;
+    start.delete_user("ERIN-B").unwrap();
+    let page = html(&desk_with(start, |_| ()).await).await;
+    assert_eq!(people(&page), people(&before));
+    let counted = "<dt>People</dt><dd>5</dd>";
+    assert!(before.contains(counted) && page.contains(counted));
+    let line = line_of(&page, "ERIN-B");
+    assert_eq!(line.matches("<li").count(), 2, "{line}");
+    assert!(
+        line.contains("<small>also mapped as erin</small>"),
+        "{line}"
+    );
+    assert!(page.contains("<span class=\"count\">1</span> Gone from the directory"));
+    assert!(page.contains("<b>ERIN-B</b> <span>analytics, science</span></li>"));
+}
+
+#[tokio::test]
+async fn two_of_one_name_are_two_and_told_apart() {
+    let mut start = in_order();
+    let user = IdentityType::User;
+    let mut ids = Vec::new();
+    for studio in [ANALYTICS, SCIENCE] {
+        ids.push(start.add_user("erin").unwrap());
+        map(&mut start, studio, user, "erin", ANALYST, 90);
+        start.delete_user("erin").unwrap();
+    }
+    let page = html(&desk_with(start, |_| ()).await).await;
+    assert!(page.contains("<span class=\"count\">2</span> Gone from the directory"));
+    for (id, studio) in ids.iter().zip(["analytics", "science"]) {
+        let item = format!("<b>erin</b> <span>{studio}</span><small>{id}</small>");
+        assert!(page.contains(&item), "{item}");
+    }
+}
+
+#[tokio::test]
 async fn the_page_says_first_what_to_look_at() {
     let desk = desk_with(neglected(), |_| ()).await;
     let page = html(&desk).await;
@@ -418,6 +461,10 @@ async fn a_studio_that_cannot_be_read_is_never_taken_for_one_that_nobody_can_ope
             .contains("<strong class=\"unread\">could not be read</strong>")
     );
     assert!(line_of(&said.out, "alice").contains("<span class=\"unread\">not read</span>"));
+    let option = format!("<option value=\"{SCIENCE}\" data-unread>science</option>");
+    assert!(said.out.contains(&option));
+    let option = format!("<option value=\"{ANALYTICS}\">analytics</option>");
+    assert!(said.out.contains(&option));
 
     let report = json(&desk).await;
     assert_eq!(

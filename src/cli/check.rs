@@ -102,7 +102,7 @@ fn drawn(
     let title = level.primary_title(problem.to_string());
     let range = match problem.place.as_str() {
         "" => at_line_and_column(text, &problem.message),
-        place => place::range(text, format, place),
+        _ => place::range(text, format, problem),
     };
     let group = match range {
         Some(range) => {

@@ -95,7 +95,7 @@ impl Finding {
         let CallError { call, kind, text } = error;
         let cure = match kind {
             Kind::Denied => format!("to have it looked at, allow {service}:{call}"),
-            _ => AGAIN.to_owned(),
+            _ => again(error).to_owned(),
         };
         Finding::warning(about, format!("not told, {call}: {text}"), cure)
     }
@@ -105,7 +105,7 @@ impl Finding {
         let CallError { call, kind, text } = error;
         let cure = match kind {
             Kind::Denied => format!("allow {service}:{call}"),
-            Kind::Transient | Kind::NoTime => AGAIN.to_owned(),
+            Kind::Transient | Kind::NoTime => again(error).to_owned(),
             Kind::Refused | Kind::NoUser | Kind::NoGroup => otherwise.to_owned(),
         };
         Finding::problem(about, format!("{call}: {text}"), cure)
@@ -125,6 +125,14 @@ impl Finding {
 }
 
 const AGAIN: &str = "check the network and the Region, and try again; -vv shows each call";
+
+/// When to try again what failed for a passing reason.
+fn again(error: &CallError) -> &'static str {
+    match error.is_throttled() {
+        true => "AWS throttles these calls: try again in a minute",
+        false => AGAIN,
+    }
+}
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let connection = arguments.connection;

@@ -1,5 +1,5 @@
-//! Where in a file something stands that a problem names by its place in the
-//! table (`rules[2].studio`).
+//! Where in a file that stands which a problem is about: it names it by its place
+//! in the table (`rules[2].studio`).
 
 use std::ops::Range;
 
@@ -8,11 +8,16 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::parse_to_ast;
 use toml::de::{DeTable, DeValue};
 
+use crate::error::Problem;
 use crate::policy::read::Format;
 
-/// The bytes a place stands for; of what is not there, those of what it would
-/// be in. None if the file cannot be read as what it should be.
-pub(super) fn range(text: &str, format: Format, place: &str) -> Option<Range<usize>> {
+/// The bytes a problem is about; of what is not there, those of what it would be
+/// in. None if the file cannot be read as what it should be.
+pub(super) fn range(text: &str, format: Format, problem: &Problem) -> Option<Range<usize>> {
+    let place = Place {
+        rest: &problem.place,
+        of_name: problem.of_name,
+    };
     match format {
         Format::Json => {
             let ast = parse_to_ast(text, &Default::default(), &Default::default()).ok()?;
@@ -25,7 +30,29 @@ pub(super) fn range(text: &str, format: Format, place: &str) -> Option<Range<usi
     }
 }
 
-fn in_json(value: &Json<'_>, place: &str) -> Range<usize> {
+/// What is left of a place to go, and whether to its end or its end's name.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    rest: &'p str,
+    of_name: bool,
+}
+
+impl<'p> Place<'p> {
+    fn then(self, rest: &'p str) -> Place<'p> {
+        Place { rest, ..self }
+    }
+
+    /// What to show of a field. What has more in it goes by its name.
+    fn shown(self, name: Range<usize>, value: Range<usize>, is_plain: bool) -> Range<usize> {
+        match (self.of_name, is_plain) {
+            (true, _) => name,
+            (false, true) => value,
+            (false, false) => name.start..value.end.max(name.end),
+        }
+    }
+}
+
+fn in_json(value: &Json<'_>, place: Place<'_>) -> Range<usize> {
     let here = || value.range().start..value.range().end;
     match value {
         Json::Object(object) => {
@@ -33,46 +60,52 @@ fn in_json(value: &Json<'_>, place: &str) -> Range<usize> {
                 .properties
                 .iter()
                 .map(|property| property.name.as_str());
-            match key(names, place) {
+            match key(names, place.rest) {
                 Some((index, "")) => {
-                    let range = object.properties[index].range;
-                    range.start..range.end
+                    let property = &object.properties[index];
+                    let name = property.name.range();
+                    let value = property.value.range();
+                    let is_plain = !matches!(property.value, Json::Object(_) | Json::Array(_));
+                    place.shown(name.start..name.end, value.start..value.end, is_plain)
                 }
-                Some((index, rest)) => in_json(&object.properties[index].value, rest),
+                Some((index, rest)) => in_json(&object.properties[index].value, place.then(rest)),
                 None => here(),
             }
         }
-        Json::Array(array) => match element(place) {
+        Json::Array(array) => match element(place.rest) {
             Some((index, rest)) => array
                 .elements
                 .get(index)
-                .map_or_else(here, |value| in_json(value, rest)),
+                .map_or_else(here, |value| in_json(value, place.then(rest))),
             None => here(),
         },
         _ => here(),
     }
 }
 
-fn in_table(table: &DeTable<'_>, here: Range<usize>, place: &str) -> Range<usize> {
+fn in_table(table: &DeTable<'_>, here: Range<usize>, place: Place<'_>) -> Range<usize> {
     let entries: Vec<_> = table.iter().collect();
     let names = entries.iter().map(|(name, _)| name.get_ref().as_ref());
-    match key(names, place) {
+    match key(names, place.rest) {
         Some((index, "")) => {
             let (name, value) = entries[index];
-            // A value of its own line is shown with its name.
-            name.span().start..value.span().end.max(name.span().end)
+            let is_plain = !matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
+            place.shown(name.span(), value.span(), is_plain)
         }
-        Some((index, rest)) => in_toml(entries[index].1.get_ref(), entries[index].1.span(), rest),
+        Some((index, rest)) => {
+            let (_, value) = entries[index];
+            in_toml(value.get_ref(), value.span(), place.then(rest))
+        }
         None => here,
     }
 }
 
-fn in_toml(value: &DeValue<'_>, here: Range<usize>, place: &str) -> Range<usize> {
+fn in_toml(value: &DeValue<'_>, here: Range<usize>, place: Place<'_>) -> Range<usize> {
     match value {
         DeValue::Table(table) => in_table(table, here, place),
-        DeValue::Array(array) => match element(place) {
+        DeValue::Array(array) => match element(place.rest) {
             Some((index, rest)) => match array.get(index) {
-                Some(element) => in_toml(element.get_ref(), element.span(), rest),
+                Some(element) => in_toml(element.get_ref(), element.span(), place.then(rest)),
                 None => here,
             },
             None => here,

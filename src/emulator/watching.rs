@@ -11,6 +11,8 @@ use super::world::World;
 
 /// AWS documents pages of at most 100 for EventBridge.
 const RULES_A_PAGE: usize = 100;
+/// As many AWS documents for CloudWatch.
+const METRICS_A_PAGE: usize = 500;
 
 /// EventBridge. `None`: no such operation.
 pub(super) fn event_bridge(
@@ -22,11 +24,7 @@ pub(super) fn event_bridge(
     Some(match operation {
         "ListRules" => list_rules(world, caller, input),
         "ListTargetsByRule" => list_targets(world, caller, input),
-        "ListRuleNamesByTarget" => required(input, "TargetArn").map(|arn| {
-            let rules =
-                rules(world, caller).filter(|rule| rule.targets.iter().any(|one| one == arn));
-            json!({ "RuleNames": rules.map(|rule| &rule.name).collect::<Vec<_>>() })
-        }),
+        "ListRuleNamesByTarget" => list_rule_names(world, caller, input),
         "TestEventPattern" => test_event_pattern(input),
         _ => return None,
     })
@@ -57,14 +55,29 @@ fn list_rules(world: &World, caller: &Caller, input: &Value) -> Answer {
         })
         .collect();
     rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+    paged(rows, "ListRules", "Rules", input)
+}
+
+/// A page of what EventBridge lists.
+fn paged(rows: Vec<(String, Value)>, list: &str, member: &str, input: &Value) -> Answer {
     let limit = input["Limit"]
         .as_u64()
         .and_then(|n| usize::try_from(n).ok());
     let size = limit.map_or(RULES_A_PAGE, |limit| limit.min(RULES_A_PAGE));
-    let token = text(input, "NextToken");
-    let (rows, token) = page(rows.into_iter(), "ListRules", token, size)
+    let (rows, token) = page(rows.into_iter(), list, text(input, "NextToken"), size)
         .ok_or_else(|| Refusal::validation("The token provided is not valid"))?;
-    Ok(listed(rows, "Rules", token, "NextToken"))
+    Ok(listed(rows, member, token, "NextToken"))
+}
+
+fn list_rule_names(world: &World, caller: &Caller, input: &Value) -> Answer {
+    let target = required(input, "TargetArn")?;
+    let rules = rules(world, caller).filter(|rule| rule.targets.iter().any(|one| one == target));
+    let mut rows: Vec<_> = rules
+        .map(|rule| (rule.name.clone(), json!(rule.name)))
+        .collect();
+    rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let list = format!("ListRuleNamesByTarget {target}");
+    paged(rows, &list, "RuleNames", input)
 }
 
 fn rule_arn(world: &World, caller: &Caller, rule: &EventRule) -> String {
@@ -85,9 +98,12 @@ fn list_targets(world: &World, caller: &Caller, input: &Value) -> Answer {
         ));
     };
     let targets = rule.targets.iter().enumerate();
-    let targets =
-        targets.map(|(number, arn)| json!({ "Id": format!("target-{number}"), "Arn": arn }));
-    Ok(json!({ "Targets": targets.collect::<Vec<_>>() }))
+    let rows = targets.map(|(number, arn)| {
+        let id = format!("target-{number:03}");
+        (id.clone(), json!({ "Id": id, "Arn": arn }))
+    });
+    let list = format!("ListTargetsByRule {name}");
+    paged(rows.collect(), &list, "Targets", input)
 }
 
 fn test_event_pattern(input: &Value) -> Answer {
@@ -221,10 +237,17 @@ pub(super) fn cloud_watch(
     let dimension = |one: &Function| json!([{ "Name": "FunctionName", "Value": one.name }]);
     Some(match operation {
         "ListMetrics" => {
-            let rows = functions.map(|one| {
-                json!({ "Namespace": NAMESPACE, "MetricName": METRIC, "Dimensions": dimension(one) })
-            });
-            Ok(json!({ "Metrics": rows.collect::<Vec<_>>() }))
+            let row = |one| json!({ "Namespace": NAMESPACE, "MetricName": METRIC, "Dimensions": dimension(one) });
+            let mut rows: Vec<_> = functions.map(|one| (one.name.clone(), row(one))).collect();
+            rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+            page(
+                rows.into_iter(),
+                "ListMetrics",
+                asked("NextToken"),
+                METRICS_A_PAGE,
+            )
+            .map(|(rows, token)| listed(rows, "Metrics", token, "NextToken"))
+            .ok_or_else(|| Refusal::validation("The token provided is not valid"))
         }
         "GetMetricStatistics" => {
             let mut functions = functions.filter(|one| {

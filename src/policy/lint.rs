@@ -1,5 +1,7 @@
 //! What is allowed in a table, and yet hardly meant.
 
+use std::collections::BTreeSet;
+
 use super::{Assign, Selector, Table};
 use crate::error::Problem;
 use crate::identity::IdentityType;
@@ -22,16 +24,19 @@ impl Table {
         }
         for (index, studio) in self.studios.iter().enumerate() {
             let rules = || self.rules_of(index).map(|(_, rule)| rule);
-            let groups = rules()
+            // Whom two rules name is mapped once.
+            let groups: BTreeSet<&Selector> = rules()
                 .filter(|rule| rule.assign == Assign::Group && rule.select.names_one_group())
-                .count();
-            let users = rules()
+                .map(|rule| &rule.select)
+                .collect();
+            let users: BTreeSet<&Selector> = rules()
                 .filter(|rule| rule.select.kind() == IdentityType::User)
-                .count();
+                .map(|rule| &rule.select)
+                .collect();
             let place = format!("studios.{}", studio.alias);
             for (count, limit, what) in [
-                (groups, studio.group_limit, "groups"),
-                (users, studio.user_limit, "users"),
+                (groups.len(), studio.group_limit, "groups"),
+                (users.len(), studio.user_limit, "users"),
             ] {
                 if count > limit {
                     let message =
@@ -62,6 +67,8 @@ impl Selector {
             // The other's stars are characters like others here: only a star
             // of ours takes them in.
             (Selector::Group(ours), Selector::Group(theirs)) => ours.matches(&theirs.0),
+            // All but groups without a name, which are as good as none.
+            (Selector::Group(ours), Selector::GroupId(_)) => ours.is_every_name(),
             (ours, theirs) => ours == theirs,
         }
     }

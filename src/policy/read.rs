@@ -316,10 +316,8 @@ impl<'p> Fields<'p> {
                 Some(name) => format!("did you mean {name:?}?"),
                 None => format!("known are {}", self.asked.join(", ")),
             };
-            self.problems.push(Problem::new(
-                place,
-                format!("there is no such field; {hint}"),
-            ));
+            let message = format!("there is no such field; {hint}");
+            self.problems.push(Problem::of_name(place, message));
         }
     }
 }

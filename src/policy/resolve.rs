@@ -86,10 +86,10 @@ impl Names<'_> {
                 self.problem(format!("{place}.role_arn"), message);
             }
             if studio.external_id.is_some() && studio.role_arn.is_none() {
-                self.problem(
+                self.problems.push(Problem::of_name(
                     format!("{place}.external_id"),
                     "is only used with a role_arn",
-                );
+                ));
             }
             if let Some(region) = studio.region.as_deref().filter(|region| !is_region(region)) {
                 self.problem(
@@ -154,10 +154,10 @@ impl Names<'_> {
                 None
             }
             Some(_) if of_user && !of_group => {
-                self.problem(
+                self.problems.push(Problem::of_name(
                     format!("{place}.assign"),
                     "only group rules take it; leave it out",
-                );
+                ));
                 None
             }
             assign => Some(assign.unwrap_or(Assign::Members)),
@@ -181,10 +181,10 @@ impl Names<'_> {
         let of_group = entry.group.is_some() || entry.group_id.is_some();
         let of_user = entry.user.is_some() || entry.user_id.is_some();
         if entry.assign.is_some() && of_user && !of_group {
-            self.problem(
+            self.problems.push(Problem::of_name(
                 format!("{place}.assign"),
                 "only a group takes it; leave it out",
-            );
+            ));
         }
         Some(Protected {
             select: selector?,
@@ -323,7 +323,9 @@ const STUDIO: &str = "es-ABCDEFGHIJKLMNOPQRSTUVWXY";
 const POLICY: &str = "arn:aws:iam::111122223333:policy/name";
 const ID: &str = "0a1b2c3d-1001-7001-8001-00000000a001";
 
-fn not_called<'a>(
+/// That nothing of a kind has this name, which names there are, and which of
+/// them may have been meant.
+pub(super) fn not_called<'a>(
     what: &str,
     plural: &str,
     name: &str,

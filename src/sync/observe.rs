@@ -61,7 +61,8 @@ pub(crate) struct Seen {
     pub(crate) occupancy: Option<Occupancy>,
     /// What could not be read.
     pub(crate) failures: Vec<(Option<Identity>, Refusal)>,
-    /// Why the Studio can have no mappings at all.
+    /// Why the Studio can have no mappings at all, in words that follow its
+    /// name: `signs people in with IAM, …`.
     pub(crate) unusable: Option<String>,
 }
 
@@ -212,8 +213,8 @@ impl Engine {
                 ));
                 return seen;
             }
-            Err(Refusal::NoStudio(error)) => {
-                seen.unusable = Some(Refusal::NoStudio(error).to_string());
+            Err(refusal @ Refusal::NoStudio(_)) => {
+                seen.unusable = Some(unreadable(&refusal));
                 return seen;
             }
             Err(refusal) => {
@@ -237,8 +238,8 @@ impl Engine {
                     });
                     seen.reach = Some(reach.clone());
                 }
-                Err(Refusal::NoStudio(error)) => {
-                    seen.unusable = Some(Refusal::NoStudio(error).to_string());
+                Err(refusal @ Refusal::NoStudio(_)) => {
+                    seen.unusable = Some(unreadable(&refusal));
                 }
                 Err(refusal) => seen.failures.push((None, refusal)),
             },
@@ -281,8 +282,8 @@ impl Engine {
                 Ok(mapping) => {
                     mapping.map(|mapping| actual.mappings.insert(identity.clone(), mapping));
                 }
-                Err(Refusal::NoStudio(error)) => {
-                    seen.unusable = Some(Refusal::NoStudio(error).to_string());
+                Err(refusal @ Refusal::NoStudio(_)) => {
+                    seen.unusable = Some(unreadable(&refusal));
                     return;
                 }
                 Err(refusal) => {
@@ -317,4 +318,8 @@ impl Engine {
         self.remember_occupancy(studio, occupancy);
         Ok((mappings, occupancy))
     }
+}
+
+fn unreadable(refusal: &Refusal) -> String {
+    format!("cannot be read: {refusal}")
 }

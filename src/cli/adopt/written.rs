@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use chrono::{SecondsFormat, Utc};
 
 use super::present::Present;
+use crate::cli::check::counted;
 use crate::identity::{Identity, IdentityType};
 use crate::plan::{self, Actual, LeftAlone, Mappings};
 use crate::policy::document::Limits;
@@ -339,14 +340,22 @@ fn alias(name: &str, otherwise: &str, taken: &mut BTreeSet<String>) -> String {
     free.unwrap_or(alias)
 }
 
-/// A string of TOML.
+/// A string of TOML, on one line whatever is in it: a name is what somebody once
+/// typed, and could look like another rule.
 fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
+    let mut quoted = "\"".to_owned();
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted += "\\n",
+            // What editors break lines at, or turn the text's direction by, too.
+            c if c.is_control()
+                || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+            {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            }
+            c => quoted.push(c),
+        }
     }
+    quoted + "\""
 }

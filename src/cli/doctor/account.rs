@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_iam::error::ProvideErrorMetadata;
 use aws_sdk_sts::Client as Sts;
 
-use super::{AGAIN, Finding};
+use super::{AGAIN, Finding, again};
 use crate::aws::{CallError, Kind};
 use crate::cli::connection::Connected;
 use crate::policy::Studio;
@@ -23,24 +23,25 @@ pub(super) async fn credentials(sdk: &SdkConfig) -> (Option<String>, Finding) {
             (Some(account), Finding::ok(about, arn))
         }
         Err(error) => {
-            let text = CallError::of("GetCallerIdentity", &error).text;
+            let error = CallError::of("GetCallerIdentity", &error);
+            let text = &error.text;
             // Where they were looked for is a long list, and the same each time.
             let why = match text.contains("no credentials found in chain") {
                 true => "there are none".to_owned(),
                 false => format!("GetCallerIdentity: {text}"),
             };
             let found = format!("{why}; nothing else was asked");
-            (None, Finding::problem(about, found, get_some(&text)))
+            (None, Finding::problem(about, found, get_some(&error)))
         }
     }
 }
 
 /// How to come by credentials, by what was wrong with those there are.
-fn get_some(text: &str) -> &'static str {
-    let text = text.to_ascii_lowercase();
+fn get_some(error: &CallError) -> &'static str {
+    let text = error.text.to_ascii_lowercase();
     let says = |word: &str| text.contains(word);
-    if says("io error") && !says("loading credentials") {
-        AGAIN
+    if error.is_throttled() || (says("io error") && !says("loading credentials")) {
+        again(error)
     } else if says("expired") {
         "they have expired: `aws sso login`, or however you got them"
     } else if says("sso") {
@@ -76,7 +77,7 @@ pub(super) async fn role(sts: &Sts, about: &str, studio: &Studio) -> Option<Find
                 Kind::Denied => format!(
                     "allow sts:AssumeRole on it, and let its trust policy name the caller, {external_id}"
                 ),
-                _ => AGAIN.to_owned(),
+                _ => again(&error).to_owned(),
             };
             Finding::problem(about, found, cure)
         }

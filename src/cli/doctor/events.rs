@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Finding, region};
 use crate::aws::CallError;
+use crate::pace::pages;
 
 /// A rule of the default bus.
 struct Rule {
@@ -100,10 +101,8 @@ async fn schedule(
     queues: &BTreeSet<String>,
 ) -> Result<Finding, CallError> {
     for queue in queues {
-        let request = client.list_rule_names_by_target().target_arn(queue);
-        let answer = request.send().await;
-        let answer = answer.map_err(|error| CallError::of("ListRuleNamesByTarget", &error))?;
-        let leads_there = |rule: &&mut Rule| answer.rule_names().contains(&rule.name);
+        let names = leading_to(client, queue).await?;
+        let leads_there = |rule: &&mut Rule| names.contains(&rule.name);
         for rule in rules.iter_mut().filter(leads_there) {
             rule.targets.push(queue.clone());
         }
@@ -129,23 +128,20 @@ async fn schedule(
 }
 
 async fn all_rules(client: &Client) -> Result<Vec<Rule>, CallError> {
-    let mut rules = Vec::new();
-    let mut token = None;
-    loop {
+    let call = "ListRules";
+    pages(call, async |token| {
         let page = client.list_rules().set_next_token(token).send().await;
-        let page = page.map_err(|error| CallError::of("ListRules", &error))?;
-        rules.extend(page.rules().iter().map(|rule| Rule {
+        let page = page.map_err(|error| CallError::of(call, &error))?;
+        let rules = page.rules().iter().map(|rule| Rule {
             name: rule.name().unwrap_or_default().to_owned(),
             pattern: rule.event_pattern().map(str::to_owned),
             schedule: rule.schedule_expression().map(str::to_owned),
             enabled: rule.state() != Some(&RuleState::Disabled),
             targets: Vec::new(),
-        }));
-        match page.next_token {
-            Some(next) => token = Some(next),
-            None => return Ok(rules),
-        }
-    }
+        });
+        Ok((rules.collect(), page.next_token))
+    })
+    .await
 }
 
 /// Whether a rule is worth a question: a bus may have hundreds.
@@ -155,13 +151,27 @@ fn is_about_directories(rule: &Rule) -> bool {
 }
 
 async fn targets(client: &Client, rule: &str) -> Result<Vec<String>, CallError> {
-    let answer = client.list_targets_by_rule().rule(rule).send().await;
-    let answer = answer.map_err(|error| CallError::of("ListTargetsByRule", &error))?;
-    let arns = answer
-        .targets()
-        .iter()
-        .map(|target| target.arn().to_owned());
-    Ok(arns.collect())
+    let call = "ListTargetsByRule";
+    pages(call, async |token| {
+        let request = client.list_targets_by_rule().rule(rule);
+        let page = request.set_next_token(token).send().await;
+        let page = page.map_err(|error| CallError::of(call, &error))?;
+        let arns = page.targets().iter().map(|target| target.arn().to_owned());
+        Ok((arns.collect(), page.next_token))
+    })
+    .await
+}
+
+/// The names of the rules that lead to a target.
+async fn leading_to(client: &Client, target: &str) -> Result<Vec<String>, CallError> {
+    let call = "ListRuleNamesByTarget";
+    pages(call, async |token| {
+        let request = client.list_rule_names_by_target().target_arn(target);
+        let page = request.set_next_token(token).send().await;
+        let page = page.map_err(|error| CallError::of(call, &error))?;
+        Ok((page.rule_names.unwrap_or_default(), page.next_token))
+    })
+    .await
 }
 
 /// EventBridge itself says what its patterns mean.

@@ -8,6 +8,7 @@ use chrono::Utc;
 
 use super::{Finding, region};
 use crate::aws::CallError;
+use crate::pace::pages;
 use crate::telemetry::NAMESPACE;
 
 const METRIC: &str = "FullPassCompleted";
@@ -27,14 +28,8 @@ pub(super) async fn last(sdk: &SdkConfig) -> Vec<Finding> {
 const ABOUT: &str = "full pass";
 
 async fn examined(client: &Client, region: &str) -> Result<Vec<Finding>, CallError> {
-    let request = client
-        .list_metrics()
-        .namespace(NAMESPACE)
-        .metric_name(METRIC);
-    let metrics = request.send().await;
-    let metrics = metrics.map_err(|error| CallError::of("ListMetrics", &error))?;
     let mut findings = Vec::new();
-    for metric in metrics.metrics() {
+    for metric in &metrics(client).await? {
         if let Some(function) = function_of(metric) {
             findings.push(of_function(client, function).await?);
         }
@@ -45,6 +40,20 @@ async fn examined(client: &Client, region: &str) -> Result<Vec<Finding>, CallErr
         findings.push(Finding::warning(ABOUT, found, cure));
     }
     Ok(findings)
+}
+
+async fn metrics(client: &Client) -> Result<Vec<Metric>, CallError> {
+    let call = "ListMetrics";
+    let request = client
+        .list_metrics()
+        .namespace(NAMESPACE)
+        .metric_name(METRIC);
+    pages(call, async |token| {
+        let page = request.clone().set_next_token(token).send().await;
+        let page = page.map_err(|error| CallError::of(call, &error))?;
+        Ok((page.metrics.unwrap_or_default(), page.next_token))
+    })
+    .await
 }
 
 fn function_of(metric: &Metric) -> Option<&str> {

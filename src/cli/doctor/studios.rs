@@ -17,12 +17,15 @@ pub(super) async fn calls(about: &str, studio: &Studio) -> Vec<Finding> {
                 about,
                 format!("{} is there, and people sign in with SSO", described.id),
             ),
-            Some(other) => Finding::problem(
-                about,
-                format!("people sign in to {} with {other}", described.id),
-                "only a Studio with AuthMode SSO has session mappings: make one, or take this one \
-                 out of the table",
-            ),
+            Some(other) => {
+                // It has no mappings to ask for.
+                return vec![Finding::problem(
+                    about,
+                    format!("people sign in to {} with {other}", described.id),
+                    "only a Studio with AuthMode SSO has session mappings: make one, or take this \
+                     one out of the table",
+                )];
+            }
             None => Finding::warning(about, "DescribeStudio told no AuthMode", AGAIN),
         },
         Err(Refusal::Other(error)) if error.kind == Kind::Denied => {

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::Report;
 use super::rows::{self, Finding, Row};
-use crate::identity::{Identity, IdentityType};
+use crate::cli::check::counted;
+use crate::identity::{Id, Identity, IdentityType};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
@@ -66,31 +67,69 @@ pub(super) struct Page<'a> {
     pub(super) subjects: Vec<(Identity, Vec<&'a Row>)>,
     /// The session policies that are in use: ARNs with what they are called.
     pub(super) policies: BTreeMap<&'a str, &'a str>,
+    /// All names of each. Who is gone has as many as mappings were made under.
+    names: BTreeMap<Identity, BTreeSet<&'a str>>,
+}
+
+/// Who a finding is about.
+struct Concerned<'a> {
+    who: String,
+    /// To tell two of one name apart.
+    id: Option<Id>,
+    studios: BTreeSet<&'a str>,
 }
 
 impl<'a> Page<'a> {
     fn of(report: &'a Report) -> Page<'a> {
-        let mut subjects: BTreeMap<_, Vec<&Row>> = BTreeMap::new();
+        let mut subjects: BTreeMap<Identity, Vec<&Row>> = BTreeMap::new();
+        let mut names: BTreeMap<Identity, BTreeSet<&str>> = BTreeMap::new();
         for row in &report.rows {
-            let Some(subject) = row.subject() else {
-                continue;
-            };
-            // Who has no name comes after those who have.
-            let named = row.user_name.as_ref().or(row.group_name.as_ref());
-            let key = (subject.kind, named.is_none(), row.who().to_lowercase());
-            subjects.entry((key, subject)).or_default().push(row);
+            if let Some(subject) = row.subject() {
+                subjects.entry(subject).or_default().push(row);
+            }
+            let user = (row.user_id.clone().map(Identity::user), &row.user_name);
+            let group = (row.group_id.clone().map(Identity::group), &row.group_name);
+            for (identity, name) in [user, group] {
+                if let (Some(identity), Some(name)) = (identity, name) {
+                    names.entry(identity).or_default().insert(name);
+                }
+            }
         }
         let policies = report.rows.iter();
-        Page {
+        let mut page = Page {
             report,
-            subjects: subjects
-                .into_iter()
-                .map(|((_, subject), rows)| (subject, rows))
-                .collect(),
+            subjects: Vec::new(),
             policies: policies
                 .map(|row| (row.session_policy_arn.as_str(), row.session_policy.as_str()))
                 .collect(),
+            names,
+        };
+        let mut subjects: Vec<_> = subjects.into_iter().collect();
+        subjects.sort_by_cached_key(|(subject, _)| page.place(subject));
+        page.subjects = subjects;
+        page
+    }
+
+    /// By name, users before groups. Who has no name comes after those who have.
+    fn place(&self, identity: &Identity) -> impl Ord + use<> {
+        let named = self.names.contains_key(identity);
+        let name = self.called(identity).to_lowercase();
+        (identity.kind, !named, name, identity.clone())
+    }
+
+    /// What somebody is called: by the id, if nobody knows a name.
+    pub(super) fn called(&self, identity: &Identity) -> String {
+        let name = self.names(identity).next();
+        let name = name.unwrap_or(identity.id.as_str());
+        match identity.kind {
+            IdentityType::User => name.to_owned(),
+            IdentityType::Group => format!("group {name}"),
         }
+    }
+
+    /// All names of somebody, the one to be called by first.
+    pub(super) fn names(&self, identity: &Identity) -> impl Iterator<Item = &'a str> {
+        self.names.get(identity).into_iter().flatten().copied()
     }
 
     fn head(&self) -> Markup {
@@ -155,7 +194,7 @@ impl<'a> Page<'a> {
     }
 
     fn findings(&self) -> Markup {
-        let found: Vec<(Finding, BTreeMap<String, BTreeSet<&str>>)> = Finding::ALL
+        let found: Vec<(Finding, Vec<Concerned<'_>>)> = Finding::ALL
             .into_iter()
             .map(|finding| (finding, self.concerned(finding)))
             .filter(|(_, concerned)| !concerned.is_empty())
@@ -184,10 +223,11 @@ impl<'a> Page<'a> {
                                 }
                             }
                             ul {
-                                @for (who, studios) in concerned {
+                                @for Concerned { who, id, studios } in concerned {
                                     li {
                                         b { (who) } " "
                                         span { (studios.into_iter().collect::<Vec<_>>().join(", ")) }
+                                        @if let Some(id) = id { small { (id) } }
                                     }
                                 }
                             }
@@ -212,18 +252,29 @@ impl<'a> Page<'a> {
 
     /// Who a finding is about, and in which Studios: the person, where it is
     /// about the person, and otherwise whom the mapping names.
-    fn concerned(&self, finding: Finding) -> BTreeMap<String, BTreeSet<&'a str>> {
-        let mut concerned: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    fn concerned(&self, finding: Finding) -> Vec<Concerned<'a>> {
+        let mut found: BTreeMap<Identity, BTreeSet<&str>> = BTreeMap::new();
         for row in self.report.rows.iter().filter(|row| row.has(finding)) {
-            let who = match (finding, row.mapping) {
-                (Finding::NoRule | Finding::NotOwned, IdentityType::Group) => {
-                    format!("group {}", row.group())
-                }
-                _ => row.who(),
+            let who = match finding {
+                Finding::NoRule | Finding::NotOwned => row.mapped(),
+                _ => row.subject(),
             };
-            concerned.entry(who).or_default().insert(&row.studio);
+            if let Some(who) = who {
+                found.entry(who).or_default().insert(&row.studio);
+            }
         }
-        concerned
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_by_cached_key(|(identity, _)| self.place(identity));
+        let mut bearers: BTreeMap<String, usize> = BTreeMap::new();
+        for (identity, _) in &found {
+            *bearers.entry(self.called(identity)).or_default() += 1;
+        }
+        let concerned = found.into_iter().map(|(identity, studios)| {
+            let who = self.called(&identity);
+            let id = (bearers[&who] > 1).then_some(identity.id);
+            Concerned { who, id, studios }
+        });
+        concerned.collect()
     }
 
     /// What the names on the page stand for.
@@ -309,12 +360,5 @@ impl<'a> Page<'a> {
         let rows = self.report.rows.iter().filter(|row| such(row));
         let mappings: BTreeSet<_> = rows.map(|row| (&row.studio_id, row.mapped())).collect();
         mappings.len()
-    }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
     }
 }

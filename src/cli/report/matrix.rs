@@ -42,6 +42,7 @@ impl Page<'_> {
                     }
                 }
                 p #nothing hidden { "Nothing fits these filters." }
+                p #unread hidden { strong.unread { "This Studio could not be read." } }
             }
         }
     }
@@ -70,7 +71,7 @@ impl Page<'_> {
                     select #studio {
                         option value="" { "all" }
                         @for studio in studios {
-                            option value=(studio.id) { (studio.alias) }
+                            option value=(studio.id) data-unread[!studio.read] { (studio.alias) }
                         }
                     }
                 }
@@ -109,6 +110,7 @@ impl Page<'_> {
             return html! {};
         };
         let status = first.user_status;
+        let others: Vec<&str> = self.names(subject).skip(1).collect();
         let in_studio = |studio: &Studio| -> Vec<&Row> {
             let rows = rows.iter().filter(|row| row.studio_id == studio.id);
             rows.copied().collect()
@@ -116,7 +118,7 @@ impl Page<'_> {
         html! {
             tr.person {
                 th.who scope="row" {
-                    (first.who())
+                    (self.called(subject))
                     @match status {
                         Some(Status::Enabled) => {}
                         Some(Status::Disabled) => { span.flag { "disabled" } }
@@ -124,7 +126,8 @@ impl Page<'_> {
                         Some(Status::Unknown) => { span.unread { "status could not be read" } }
                         None => {}
                     }
-                    @if first.who() != subject.id.as_str() { small { (subject.id) } }
+                    @if !others.is_empty() { small { "also mapped as " (others.join(", ")) } }
+                    @if self.called(subject) != subject.id.as_str() { small { (subject.id) } }
                 }
                 @for studio in &self.report.studios {
                     td data-studio=(studio.id) data-name=(studio.alias) {

@@ -45,7 +45,10 @@
       const grants = [...cell.querySelectorAll("li")];
       cell.classList.toggle("bare", grants.length > 0 && grants.every(({ hidden }) => hidden));
     }
-    get("nothing").hidden = people > 0 || lines.length === 0;
+    // What nobody has read is not nothing.
+    const unread = "unread" in get("studio").selectedOptions[0].dataset;
+    get("unread").hidden = !unread;
+    get("nothing").hidden = unread || people > 0 || lines.length === 0;
     const shown = `${count(people, lines.length, "rows")}, ${count(entries, all, "entries")}`;
     get("shown").textContent = shown;
     // Who prints a part should not be able to take it for the whole.

@@ -125,9 +125,10 @@ impl Engine {
         let mut problems: Vec<String> = failures.map(|failure| failure.error.to_string()).collect();
         for (studio, looked) in &seen.studios {
             let name = self.name(*studio);
-            let refusals = looked.failures.iter().map(|(_, why)| why.to_string());
-            let whys = looked.unusable.iter().cloned().chain(refusals);
-            problems.extend(whys.map(|why| format!("{name}: {why}")));
+            let unusable = looked.unusable.iter().map(|why| format!("{name} {why}"));
+            let refusals = looked.failures.iter();
+            let refusals = refusals.map(|(_, why)| format!("{name}: {why}"));
+            problems.extend(unusable.chain(refusals));
         }
         problems
     }
@@ -212,8 +213,12 @@ impl Engine {
             .as_ref()
             .is_some_and(|read| read.covers(identity));
         let Some(actual) = looked.actual.as_ref().filter(|_| was_read) else {
+            let unusable = looked
+                .unusable
+                .iter()
+                .map(|why| format!("the Studio {why}"));
             let refusals = looked.failures.iter().map(|(_, why)| why.to_string());
-            let why: Vec<String> = looked.unusable.iter().cloned().chain(refusals).collect();
+            let why: Vec<String> = unusable.chain(refusals).collect();
             explanation.verdict = format!("may be mapped or not: {}", why.join("; "));
             return explanation;
         };

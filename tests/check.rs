@@ -520,3 +520,22 @@ fn a_table_may_come_through_a_pipe_begin_with_a_mark_and_be_called_in_capitals()
         assert!(output.status.success(), "{script}: {said}");
     }
 }
+
+#[test]
+fn programs_get_each_problem_with_its_line_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = GOOD.replace("studio = \"analytics\"", "studio = \"analytcs\"");
+    std::fs::write(folder.path().join("policy.toml"), table).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_emr-studio-sync"))
+        .args(["check", "--output", "csv", "policy.toml"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "level,place,line,column,message\n\
+         problem,rules[0].studio,10,10,\"no studio is called \"\"analytcs\"\"; studios are \
+         analytics; did you mean \"\"analytics\"\"?\"\n"
+    );
+}

@@ -47,9 +47,12 @@ async fn every_field_of_the_json_is_documented() {
         .map(SCIENCE, IdentityType::Group, "data-engineers", ANALYST)
         .unwrap();
     let desk = Desk::new(start).await;
+    desk.write("wrong.toml", "studios = 7");
     for (head, arguments) in [
         ("plan, apply", &["plan"][..]),
         ("plan, apply", &["apply", "--yes"]),
+        ("check", &["check"]),
+        ("check", &["check", "wrong.toml"]),
         ("explain", &["explain", "--user", "alice"]),
         ("report", &["report"]),
         ("mapping get, mapping list", &["mapping", "list"]),

@@ -6,14 +6,19 @@ use std::process::ExitCode;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use clap::Args;
+use serde::Serialize;
+use serde_json::json;
 
 use super::connection::{Account, no_deadline};
-use super::output::outln;
+use super::output::{Output, csv, outln, put};
 use super::place;
 use super::progress::watched;
 use super::table::Source;
 use crate::error::Problem;
-use crate::policy::read::{self, Format};
+use crate::policy::read;
+
+/// The version of the JSON that `check` prints.
+const JSON_VERSION: u32 = 1;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  emr-studio-sync check policy.toml\n  \
@@ -25,62 +30,100 @@ pub(super) struct Arguments {
     /// Ask AWS too: do the groups, users and Studios exist, and is there room?
     #[arg(long)]
     live: bool,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
     #[command(flatten)]
     account: Account,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
-    let Source {
-        name: file,
-        text,
-        format,
-    } = Source::read(&arguments.table)?;
-    let show = |level: Level<'static>, problem: &Problem| {
-        let text = drawn(level, problem, &file, &text, format);
-        anstream::eprintln!("{text}\n");
-    };
-    let refused = |problems: &[Problem], why: &str| {
-        problems
-            .iter()
-            .for_each(|problem| show(Level::ERROR, problem));
-        format!("{file} {why}: {}", counted(problems.len(), "problem"))
-    };
-    let table = read::table(&text, format)
-        .map_err(|problems| refused(&problems, "is not a usable policy table"))?;
-    let mut warnings = table.warnings();
-    let counts = format!(
-        "{}, {}",
-        counted(table.studios.len(), "Studio"),
-        counted(table.rules.len(), "rule")
-    );
-    let mut problems = Vec::new();
-    if arguments.live {
-        let engine = arguments
-            .account
-            .engine(arguments.account.store_id()?, table)
-            .await?;
-        let review = watched(&engine, "asking AWS", engine.review(no_deadline())).await;
-        warnings.extend(review.warnings);
-        problems = review.problems;
+    let source = Source::read(&arguments.table)?;
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let (mut counts, mut wrong) = (String::new(), "is not a usable policy table");
+    match read::table(&source.text, source.format) {
+        Err(found) => problems = found,
+        Ok(table) => {
+            warnings = table.warnings();
+            counts = format!(
+                "{}, {}",
+                counted(table.studios.len(), "Studio"),
+                counted(table.rules.len(), "rule")
+            );
+            if arguments.live {
+                let account = &arguments.account;
+                let engine = account.engine(account.store_id()?, table).await?;
+                let review = watched(&engine, "asking AWS", engine.review(no_deadline())).await;
+                warnings.extend(review.warnings);
+                (problems, wrong) = (review.problems, "is not what AWS has");
+                counts += ", all of them there";
+            }
+        }
     }
-    warnings
-        .iter()
-        .for_each(|warning| show(Level::WARNING, warning));
+    match arguments.output {
+        Output::Table => {
+            let show = |level: &Level<'static>, problem| {
+                anstream::eprintln!("{}\n", drawn(level.clone(), problem, &source));
+            };
+            warnings.iter().for_each(|one| show(&Level::WARNING, one));
+            problems.iter().for_each(|one| show(&Level::ERROR, one));
+        }
+        Output::Json => outln!(
+            "{:#}",
+            json!({
+                "version": JSON_VERSION,
+                "table": source.name,
+                "problems": placed("problem", &problems, &source),
+                "warnings": placed("warning", &warnings, &source),
+            })
+        ),
+        Output::Csv => {
+            let mut rows = placed("problem", &problems, &source);
+            rows.extend(placed("warning", &warnings, &source));
+            put(csv(
+                &["level", "place", "line", "column", "message"],
+                &rows,
+            )?)?;
+        }
+    }
+    let file = &source.name;
     if !problems.is_empty() {
-        return Err(refused(&problems, "is not what AWS has"));
+        let count = counted(problems.len(), "problem");
+        return Err(format!("{file} {wrong}: {count}"));
     }
-    outln!(
-        "{file} is a usable policy table: {counts}{}{}",
-        match arguments.live {
-            true => ", all of them there",
-            false => "",
-        },
-        match warnings.len() {
+    if arguments.output == Output::Table {
+        let warnings = match warnings.len() {
             0 => String::new(),
             warnings => format!(", {}", counted(warnings, "warning")),
-        },
-    );
+        };
+        outln!("{file} is a usable policy table: {counts}{warnings}");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A problem or a warning, for programs.
+#[derive(Debug, Serialize)]
+struct Placed {
+    level: &'static str,
+    place: String,
+    /// Both from 1; none of what is nowhere in the file.
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+}
+
+fn placed(level: &'static str, problems: &[Problem], source: &Source) -> Vec<Placed> {
+    let one = |problem: &Problem| {
+        let at = range(problem, source).map(|range| read::position(&source.text, range.start));
+        Placed {
+            level,
+            place: problem.place.clone(),
+            line: at.map(|(line, _)| line),
+            column: at.map(|(_, column)| column),
+            message: problem.message.clone(),
+        }
+    };
+    problems.iter().map(one).collect()
 }
 
 /// So many of something.
@@ -92,26 +135,25 @@ pub(super) fn counted(count: usize, what: &str) -> String {
 }
 
 /// A problem, drawn into the lines it is in.
-fn drawn(
-    level: Level<'static>,
-    problem: &Problem,
-    file: &str,
-    text: &str,
-    format: Format,
-) -> String {
+fn drawn(level: Level<'static>, problem: &Problem, source: &Source) -> String {
+    let Source { name, text, .. } = source;
     let title = level.primary_title(problem.to_string());
-    let range = match problem.place.as_str() {
-        "" => at_line_and_column(text, &problem.message),
-        _ => place::range(text, format, problem),
-    };
-    let group = match range {
+    let group = match range(problem, source) {
         Some(range) => {
             let note = AnnotationKind::Primary.span(first_line(text, range));
-            title.element(Snippet::source(text).path(file).annotation(note))
+            title.element(Snippet::source(text).path(name).annotation(note))
         }
         None => Group::with_title(title),
     };
     Renderer::styled().render(&[group])
+}
+
+/// Where in the file a problem is.
+fn range(problem: &Problem, source: &Source) -> Option<Range<usize>> {
+    match problem.place.as_str() {
+        "" => at_line_and_column(&source.text, &problem.message),
+        _ => place::range(&source.text, source.format, problem),
+    }
 }
 
 /// A whole table of rules is named by where it begins.

@@ -2,6 +2,17 @@
 //!
 //! Results go to standard output, diagnostics to standard error. Exit codes: 0
 //! done, 1 failed, and `plan` 2 when there are changes.
+//!
+//! Each command is a file: `adopt`, `check`, `doctor`, `emulate`, `explain`,
+//! `export`, `mapping`, `report`, `simulate`, and `reconcile` for both `plan` and
+//! `apply`; `manual` has those that print what the definitions lead to. They read
+//! through the [`Engine`](crate::sync::Engine), and decide nothing themselves.
+//! What they share:
+//!
+//! * `connection`: the flags that say where AWS is, and `table`, which table.
+//! * `output` and `words`: how results are printed, and what things are called.
+//! * `confirm` and `progress`: what only happens at a terminal.
+//! * `place`: where in a file a problem is.
 
 mod adopt;
 mod check;

@@ -5,6 +5,7 @@ filters filter, that it is light and dark, and whole without scripts.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -132,7 +133,7 @@ def check_incomplete(browser, address: str):
 
 def main():
     tool = str(Path(sys.argv[1]).resolve())
-    chromium = sys.argv[2] if len(sys.argv) > 2 else "chromium"
+    chromium = sys.argv[2] if len(sys.argv) > 2 else shutil.which("chromium")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         file = Path(folder) / "access.html"
         file.write_text(page_of(tool))

@@ -53,7 +53,7 @@ impl Function {
                 Err(why) => Ok(self.reject(&payload, &why)),
             },
             Payload::Request(Ok(Request::Explain(subject))) => {
-                let explanation = Box::pin(self.engine.explain(&subject, deadline)).await;
+                let explanation = Box::pin(self.engine.explain(&subject, None, deadline)).await;
                 self.count(&Pass::default(), Counts::default());
                 Ok(json!(explanation))
             }

@@ -128,6 +128,12 @@ impl StudioPlan {
             .any(|change| change.action != Action::Create)
     }
 
+    /// Whether it withholds what it would do to this identity's mapping.
+    pub fn withholds(&self, identity: &Identity) -> bool {
+        let mut withheld = self.withheld.iter();
+        withheld.any(|change| change.identity == *identity)
+    }
+
     /// Its changes of one kind.
     pub fn of(&self, action: Action) -> impl Iterator<Item = &Change> {
         self.changes

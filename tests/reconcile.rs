@@ -7,7 +7,7 @@ mod support;
 use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType};
 use serde_json::{Value, json};
 use support::desk::{Desk, Said, said};
-use support::{ANALYST, ANALYTICS, FOREIGN, table, world};
+use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, table, world};
 
 #[tokio::test]
 async fn a_plan_names_people_and_reasons_and_says_by_its_exit_code_that_there_is_one() {
@@ -175,7 +175,9 @@ async fn a_profile_that_is_named_decides_whatever_credentials_the_environment_ha
     let nobodys = list(&["--profile", "prd"]).await;
     assert_eq!(nobodys.code, 1);
     assert!(
-        nobodys.err.contains("error: --profile prd: "),
+        nobodys
+            .err
+            .contains("error: --profile prd: there is none of that name"),
         "{}",
         nobodys.err
     );
@@ -275,6 +277,8 @@ async fn held_deletions_go_with_their_plan_id_and_no_other() {
             .unwrap();
     }
     let desk = Desk::new(start).await;
+    let csv = desk.run(&["plan", "--output", "csv"]).await;
+    assert!(csv.err.contains("apply --approve "), "{}", csv.err);
     let said = desk.run(&["apply", "--yes"]).await;
     assert_eq!(said.code, 1, "something is still to do");
     let plan_id = said.out.lines().last().unwrap().rsplit(' ').next().unwrap();
@@ -418,6 +422,62 @@ async fn what_the_guard_or_the_room_keep_from_happening_is_explained_too() {
         alice.out.contains("is not mapped yet, and will be"),
         "{}",
         alice.out
+    );
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_of_the_others_is_not_explained_away() {
+    let mut start = world();
+    for user in ["dave", "alice"] {
+        start
+            .map(ANALYTICS, IdentityType::User, user, ANALYST)
+            .unwrap();
+    }
+    let desk = Desk::new(start).await;
+    for (call, why) in [
+        ("ListGroupMemberships", "withheld: the list of members"),
+        ("ListStudioSessionMappings", "could not be read as a whole"),
+    ] {
+        desk.emulator.world().faults.rules = vec![Fault::on(call, FaultKind::AccessDenied)];
+        for user in ["dave", "alice"] {
+            let said = explained(&desk, ["--user", user]).await;
+            assert_eq!(said.code, 1, "{call} {user}: {}", said.out);
+            assert!(said.out.contains(why), "{call} {user}: {}", said.out);
+            assert!(said.err.contains(call), "{call} {user}: {}", said.err);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_studio_is_explained_without_a_look_at_the_others() {
+    let desk = Desk::new(world()).await;
+    desk.emulator.world().studios.remove(ANALYTICS);
+    let said = desk
+        .run(&["explain", "--user", "ops", "--studio", "science"])
+        .await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
+    let world = desk.emulator.world();
+    let mut inputs = world.calls.iter().map(|call| call.input.to_string());
+    assert!(!inputs.any(|input| input.contains(ANALYTICS)));
+}
+
+#[tokio::test]
+async fn rules_that_do_not_apply_are_not_no_rules() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "alice", ENGINEER)
+        .unwrap();
+    start.set_user_enabled("alice", false).unwrap();
+    let desk = Desk::new(start).await;
+    let remove = |table: &mut Value| table["on_disabled_user"] = json!("remove");
+    desk.write("policy.json", &table(remove).to_string());
+    let said = explained(&desk, ["--user", "alice"]).await;
+    let verdict = "rules do not apply to a user who is disabled or gone: the mapping will be";
+    assert!(said.out.contains(verdict), "{}", said.out);
+    assert!(
+        said.out.contains("would fit    engineer, by rules[0]"),
+        "{}",
+        said.out
     );
 }
 

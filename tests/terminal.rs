@@ -8,10 +8,11 @@ mod support;
 use std::process::Command;
 use std::time::Duration;
 
-use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType};
+use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, World};
 use rexpect::session::{Options, PtySession, spawn_with_options};
+use serde_json::{Value, json};
 use support::desk::{Desk, said};
-use support::{ANALYST, ANALYTICS, STORE, world};
+use support::{ANALYST, ANALYTICS, FOREIGN, STORE, table, world};
 
 /// Talks with the tool on a terminal of its own; what it says at the end, and
 /// its exit code.
@@ -82,14 +83,12 @@ async fn apply_shows_the_plan_and_asks_and_only_yes_is_yes() {
     assert_eq!(code, 0);
 }
 
-#[tokio::test]
-async fn what_has_appeared_since_the_question_is_not_made() {
-    let mut start = world();
-    start.add_user("zoe").unwrap();
-    let desk = Desk::new(start).await;
+/// Answers `apply` with yes, after something has happened meanwhile.
+async fn apply_with_a_surprise(desk: &Desk, surprise: impl FnOnce(&mut World)) -> (String, i32) {
     let (asked, was_asked) = std::sync::mpsc::channel();
     let (changed, was_changed) = std::sync::mpsc::channel();
-    let answered = talk(&desk, &["apply", "--studio", "analytics"], move |session| {
+    let arguments = ["apply", "--studio", "analytics"];
+    let answered = talk(desk, &arguments, move |session| {
         session.exp_string("3 to create").unwrap();
         session.exp_string("Only \"yes\" will do: ").unwrap();
         asked.send(()).unwrap();
@@ -99,14 +98,25 @@ async fn what_has_appeared_since_the_question_is_not_made() {
     let meanwhile = async {
         let waiting = tokio::task::spawn_blocking(move || was_asked.recv().unwrap());
         waiting.await.unwrap();
-        let mut world = desk.emulator.world();
+        surprise(&mut desk.emulator.world());
+        changed.send(()).unwrap();
+    };
+    let (answered, ()) = tokio::join!(answered, meanwhile);
+    answered
+}
+
+#[tokio::test]
+async fn what_has_appeared_since_the_question_is_not_made() {
+    let mut start = world();
+    start.add_user("zoe").unwrap();
+    let desk = Desk::new(start).await;
+    let surprise = |world: &mut World| {
         world
             .map(ANALYTICS, IdentityType::User, "zoe", ANALYST)
             .unwrap();
         world.add_member("data-analysts", "dave").unwrap();
-        changed.send(()).unwrap();
     };
-    let ((said, code), ()) = tokio::join!(answered, meanwhile);
+    let (said, code) = apply_with_a_surprise(&desk, surprise).await;
     assert!(said.contains("- analytics  zoe"), "{said}");
     assert!(
         said.contains("2 more to do since the plan was shown"),
@@ -121,6 +131,38 @@ async fn what_has_appeared_since_the_question_is_not_made() {
         "analytics USER zoe analyst",
     ];
     assert_eq!(desk.mappings(), mapped);
+}
+
+#[tokio::test]
+async fn who_was_not_in_the_plan_takes_no_room_from_those_who_were() {
+    let desk = Desk::new(world()).await;
+    let small = |table: &mut Value| {
+        table["studios"]["analytics"]["limits"] = json!({ "users": 3 });
+    };
+    desk.write("policy.json", &table(small).to_string());
+    let surprise = |world: &mut World| {
+        world.add_member("data-engineers", "dave").unwrap();
+    };
+    let (said, code) = apply_with_a_surprise(&desk, surprise).await;
+    assert!(said.contains("3 created, 1 skipped"), "{said}");
+    assert_eq!((code, desk.mappings().len()), (1, 3));
+}
+
+#[tokio::test]
+async fn what_was_shown_and_is_not_made_is_told() {
+    let desk = Desk::new(world()).await;
+    let surprise = |world: &mut World| {
+        world
+            .map(ANALYTICS, IdentityType::User, "carol", FOREIGN)
+            .unwrap();
+    };
+    let (said, code) = apply_with_a_surprise(&desk, surprise).await;
+    assert!(said.contains("2 created"), "{said}");
+    assert!(
+        said.contains("1 of what was shown is not to be done any more"),
+        "{said}"
+    );
+    assert_eq!(code, 1);
 }
 
 #[tokio::test]

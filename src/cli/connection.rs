@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use clap::Args;
 use tokio::sync::Semaphore;
@@ -81,8 +82,12 @@ impl Account {
             let provider = ProfileFileCredentialsProvider::builder().profile_name(profile);
             let provider = provider.build();
             let found = provider.provide_credentials().await;
-            found
-                .map_err(|error| format!("--profile {profile}: {}", DisplayErrorContext(error)))?;
+            found.map_err(|error| match error {
+                CredentialsError::CredentialsNotLoaded(_) => {
+                    format!("--profile {profile}: there is none of that name with credentials")
+                }
+                other => format!("--profile {profile}: {}", DisplayErrorContext(other)),
+            })?;
             loader = loader.profile_name(profile).credentials_provider(provider);
         }
         if let Some(region) = &self.region {

@@ -80,12 +80,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         .as_deref()
         .map(|name| connected.studio(name))
         .transpose()?;
-    let explaining = connected.engine.explain(&subject, no_deadline());
-    let mut explanation = watched(&connected.engine, "reading", explaining).await;
-    if let Some(only) = only {
-        let id = &connected.engine.table().studios[only].id;
-        explanation.studios.retain(|studio| studio.studio_id == *id);
-    }
+    let explaining = connected.engine.explain(&subject, only, no_deadline());
+    let explanation = watched(&connected.engine, "reading", explaining).await;
     match arguments.output {
         Output::Json => outln!("{:#}", json!(explanation)),
         Output::Csv => put(as_csv(&explanation)?)?,

@@ -112,7 +112,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         false => {
             let made = connected.pass(studio, approve, Mode::Apply, Some(&to_do));
             let made = made.await?;
-            connected.with_new(made, &planned)
+            connected.compared(made, &planned, &to_do)
         }
     };
     match arguments.output {
@@ -124,13 +124,13 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         Output::Table if to_do.is_empty() => {}
         Output::Table => put(connected.tell_made(&pass))?,
     }
-    let is_done = |change: &ChangeReport| change.outcome == Outcome::Done;
-    Ok(
-        match is_sound(&pass) && pass.report.changes.iter().all(is_done) {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        },
-    )
+    let is_done = |change: &&ChangeReport| change.outcome == Outcome::Done;
+    let done = pass.report.changes.iter().filter(is_done).count();
+    let all_done = done == pass.report.changes.len() && done == to_do.len();
+    Ok(match is_sound(&pass) && all_done {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 /// Whether everything that was tried went well.
@@ -202,19 +202,25 @@ impl Connected {
         Some((studio, change.action, identity_of(change), policy))
     }
 
-    /// Says what has appeared since somebody was asked.
-    fn with_new(&self, mut made: Pass, planned: &Pass) -> Pass {
-        let shown = planned.report.changes.iter();
-        let shown: BTreeSet<Agreed> = shown.filter_map(|change| self.agreed(change)).collect();
-        let is_new = |change: &&ChangeReport| {
-            let this = self.agreed(change);
-            change.outcome == Outcome::Skipped && this.is_some_and(|this| !shown.contains(&this))
+    /// Says how what was found when it was to be made differs from what was shown.
+    fn compared(&self, mut made: Pass, planned: &Pass, to_do: &BTreeSet<Agreed>) -> Pass {
+        let all = |pass: &Pass| -> BTreeSet<Agreed> {
+            let changes = pass.report.changes.iter();
+            changes.filter_map(|change| self.agreed(change)).collect()
         };
-        let new = made.report.changes.iter().filter(is_new).count();
+        let (shown, found) = (all(planned), all(&made));
+        let new = found.difference(&shown).count();
+        let gone = to_do.difference(&found).count();
         if new > 0 {
             made.report.problems.push(format!(
                 "{new} more to do since the plan was shown, and not done; to see and make them: \
                  apply again"
+            ));
+        }
+        if gone > 0 {
+            made.report.problems.push(format!(
+                "{gone} of what was shown is not to be done any more: somebody else has done it, \
+                 or what it rests on has changed; to see how it is: plan"
             ));
         }
         made

@@ -64,8 +64,13 @@ pub struct RuleExplanation {
 }
 
 impl Engine {
-    /// Explains one identity.
-    pub async fn explain(&self, subject: &Subject, deadline: Instant) -> Explanation {
+    /// Explains one identity, in every Studio or in one.
+    pub async fn explain(
+        &self,
+        subject: &Subject,
+        studio: Option<usize>,
+        deadline: Instant,
+    ) -> Explanation {
         let (kind, found) = match subject {
             Subject::Id(identity) => (identity.kind, Ok(Answer::Is(identity.id.clone()))),
             Subject::Name(IdentityType::User, name) => {
@@ -101,7 +106,7 @@ impl Engine {
         let task = Task {
             scope: Scope::Identities(BTreeSet::from([identity.clone()])),
             events: &[],
-            studio: None,
+            studio,
             approve: None,
             agreed: None,
             mode: Mode::Plan,
@@ -111,8 +116,14 @@ impl Engine {
         explanation.problems = self.not_read(&seen);
         for studio in seen.studios.keys() {
             let mut one = self.explain_in(*studio, &identity, &seen);
-            if let Some(verdict) = self.hindered(*studio, &identity, &one, deadline).await {
+            let (verdict, problems) = self.hindered(*studio, &identity, &one, deadline).await;
+            if let Some(verdict) = verdict {
                 one.verdict = verdict;
+            }
+            for problem in problems {
+                if !explanation.problems.contains(&problem) {
+                    explanation.problems.push(problem);
+                }
             }
             explanation.studios.push(one);
         }
@@ -134,15 +145,18 @@ impl Engine {
     }
 
     /// What keeps a change from being made that a plan for this identity alone
-    /// would make: that depends on all the others of its Studio.
+    /// would make: that depends on all the others of its Studio. Second, what of
+    /// those could not be read.
     async fn hindered(
         &self,
         studio: usize,
         identity: &Identity,
         one: &StudioExplanation,
         deadline: Instant,
-    ) -> Option<String> {
-        let change = one.change.filter(|action| *action != Action::Update)?;
+    ) -> (Option<String>, Vec<String>) {
+        let Some(change) = one.change else {
+            return (None, Vec::new());
+        };
         let task = Task {
             scope: Scope::Everything,
             events: &[],
@@ -153,20 +167,26 @@ impl Engine {
             deadline,
         };
         let seen = self.observe(&task, &BTreeSet::new(), false).await;
-        let plan = self.plans(&seen).pop()?;
-        let fate = self.fate(&task, &seen, &plan, identity).await?;
+        let problems = self.not_read(&seen);
+        let why = match self.plans(&seen).pop() {
+            None => Some("the Studio could not be read as a whole".to_owned()),
+            Some(plan) if plan.withholds(identity) => Some(withheld(&plan)),
+            Some(plan) => match self.fate(&task, &seen, &plan, identity).await {
+                Some(Outcome::Held) => Some(
+                    "too many would go at once, and all are held until somebody approves"
+                        .to_owned(),
+                ),
+                Some(Outcome::OverCapacity) => Some("the Studio has no room left".to_owned()),
+                Some(Outcome::Withheld) => Some("the Studio could not be counted".to_owned()),
+                _ => None,
+            },
+        };
         let what = match change {
-            Action::Create => "is not mapped yet, and will not be",
-            Action::Update | Action::Delete => {
-                "is mapped, but no rule fits any more; the mapping is not deleted"
-            }
+            Action::Create => "is not mapped yet, and will not be now",
+            Action::Update => "has another session policy, and keeps it for now",
+            Action::Delete => "is mapped and should not be; the mapping is not deleted now",
         };
-        let why = match fate {
-            Outcome::Held => "too many would go at once, and all are held until somebody approves",
-            Outcome::OverCapacity => "the Studio has no room left",
-            _ => return None,
-        };
-        Some(format!("{what}: {why}"))
+        (why.map(|why| format!("{what}: {why}")), problems)
     }
 
     fn explain_in(
@@ -262,22 +282,29 @@ impl Engine {
     }
 }
 
+/// Why a plan withholds what it does.
+fn withheld(plan: &StudioPlan) -> String {
+    let doubts: Vec<String> = plan.doubts.iter().map(ToString::to_string).collect();
+    format!("that is withheld: {}", doubts.join("; "))
+}
+
 fn verdict(plan: &StudioPlan, identity: &Identity, explanation: &StudioExplanation) -> String {
     if let Some(action) = explanation.change {
         let will = match action {
             Action::Create => "is not mapped yet, and will be",
             Action::Update => "has another session policy, and will get this one",
-            Action::Delete => "is mapped, but no rule fits any more: the mapping will be deleted",
+            Action::Delete if explanation.losing_rules.is_empty() => {
+                "is mapped, but no rule fits any more: the mapping will be deleted"
+            }
+            Action::Delete => {
+                "is mapped, but rules do not apply to a user who is disabled or gone: the mapping \
+                 will be deleted"
+            }
         };
         return will.to_owned();
     }
-    if plan
-        .withheld
-        .iter()
-        .any(|change| change.identity == *identity)
-    {
-        let doubts: Vec<String> = plan.doubts.iter().map(ToString::to_string).collect();
-        return format!("would change, but that is withheld: {}", doubts.join("; "));
+    if plan.withholds(identity) {
+        return format!("would change, but not now: {}", withheld(plan));
     }
     if let Some((_, reason)) = plan.left_alone.iter().find(|(one, _)| one == identity) {
         return match reason {

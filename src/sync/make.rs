@@ -273,6 +273,14 @@ impl Engine {
             }
             Ok(occupancy) => {
                 let studio = &self.table.studios[plan.studio];
+                // What nobody agreed to takes no room from what somebody did.
+                let agrees = |change: &&'p Change| task.agrees(plan.studio, change);
+                let (creations, others): (Vec<_>, Vec<_>) = creations.into_iter().partition(agrees);
+                for change in others {
+                    let step = Step::new(change, Outcome::Skipped);
+                    self.log(task, plan.studio, &step);
+                    steps.push(step);
+                }
                 let (fitting, over) = guard::fit(studio, &occupancy, &gone, creations);
                 let created = join_all(fitting.into_iter().map(go)).await;
                 steps.extend(created);

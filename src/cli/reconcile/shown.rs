@@ -124,6 +124,9 @@ impl Connected {
         }
         put(csv(&COLUMNS, &rows)?)?;
         anstream::eprint!("{}", problems(&pass.report));
+        if let Some(approving) = approving(&pass.report) {
+            anstream::eprintln!("! {approving}");
+        }
         Ok(())
     }
 
@@ -194,20 +197,28 @@ pub(super) fn summary(report: &Report) -> String {
         .map(|(count, to_do, made)| format!("{count} {}", if done { made } else { to_do }))
         .collect();
     let mut line = match counts.is_empty() {
-        true => format!(
-            "Nothing to do: {} mappings are as they should be.",
-            report.unchanged
-        ),
+        true => match report.unchanged {
+            1 => "Nothing to do: 1 mapping is as it should be.".to_owned(),
+            count => format!("Nothing to do: {count} mappings are as they should be."),
+        },
         false => format!(
             "{}; {} as they should be.",
             counts.join(", "),
             report.unchanged
         ),
     };
-    if let Some(plan_id) = &report.plan_id {
-        line += &format!("\nThe held deletions go with: apply --approve {plan_id}");
+    if let Some(approving) = approving(report) {
+        line += &format!("\n{approving}");
     }
     line
+}
+
+/// How held deletions are let go.
+fn approving(report: &Report) -> Option<String> {
+    let plan_id = report.plan_id.as_ref()?;
+    Some(format!(
+        "The held deletions go with: apply --approve {plan_id}"
+    ))
 }
 
 /// What a person should know, a line each.

@@ -496,6 +496,7 @@ async fn what_could_not_be_asked_is_not_taken_for_all_right() {
     // Without DescribeStudio the function does its work, and so does this.
     desk.emulator.world().faults.rules = vec![denied("DescribeStudio")];
     let said = desk.run(&["check", "--live", "policy.toml"]).await;
+    assert!(!said.out.contains("all of them there"), "{}", said.out);
     assert_eq!(said.code, 0, "{}", said.err);
     assert!(
         said.err

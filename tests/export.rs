@@ -9,7 +9,7 @@ use emr_studio_sync::emulator::{AuthMode, Fault, FaultKind, IdentityType, World}
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::desk::Desk;
-use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, table, world};
+use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, fill, table, world};
 
 const USER: IdentityType = IdentityType::User;
 const GROUP: IdentityType = IdentityType::Group;
@@ -277,18 +277,7 @@ impl Case {
         for name in GROUPS {
             world.add_group(name).unwrap();
         }
-        for (number, group) in &self.memberships {
-            let _ = world.add_member(GROUPS[*group], &user(number));
-        }
-        for (science, of_group, number, policy) in &self.mapped {
-            let studio = if *science { SCIENCE } else { ANALYTICS };
-            let policy = [ENGINEER, ANALYST, FOREIGN][*policy];
-            let mapped = match of_group {
-                true => world.map(studio, GROUP, GROUPS[*number % GROUPS.len()], policy),
-                false => world.map(studio, USER, &user(number), policy),
-            };
-            mapped.unwrap();
-        }
+        fill(&mut world, &GROUPS, user, &self.memberships, &self.mapped);
         for number in &self.disabled {
             world.set_user_enabled(&user(number), false).unwrap();
         }

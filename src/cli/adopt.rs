@@ -12,7 +12,7 @@ use clap::Args;
 use super::connection::Account;
 use super::output::put;
 use super::progress::watched;
-use crate::policy::document::{self, Document};
+use crate::policy::document::{Document, Studio};
 use crate::policy::read;
 use crate::studio::Described;
 
@@ -44,7 +44,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         false => studios.into_iter().map(|id| (id, None)).collect(),
     };
     let document = Document {
-        studios: listed.keys().map(|id| with_id(id)).collect(),
+        studios: listed
+            .keys()
+            .map(|id| (id.clone(), Studio::with_id(id)))
+            .collect(),
         ..Document::default()
     };
     let table = read::resolved(&document).map_err(|problems| {
@@ -56,12 +59,4 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let present = watched(&engine, "reading", reading).await?;
     put(written::table(&present, &region)?)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn with_id(id: &str) -> (String, document::Studio) {
-    let studio = document::Studio {
-        id: id.to_owned(),
-        ..document::Studio::default()
-    };
-    (id.to_owned(), studio)
 }

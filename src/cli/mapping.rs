@@ -140,13 +140,9 @@ pub(super) async fn run(call: Call) -> Result<ExitCode, String> {
 }
 
 async fn create(arguments: WithPolicy) -> Result<(), String> {
-    let subject = arguments.whom.subject()?;
-    let (hands, studio) = arguments
-        .place
-        .reach(&arguments.studio, Some(&subject))
-        .await?;
+    let found = arguments.place.find(&arguments.studio, &arguments.whom);
+    let (hands, studio, identity, name) = found.await?;
     let policy = hands.session_policy(&arguments.session_policy)?;
-    let (identity, name) = hands.identity(subject).await?;
     match hands.mapping(studio, &identity).await? {
         Some(has) if has.session_policy == policy => {
             return say("=", &hands, studio, &name, hands.words.alias(&policy));
@@ -163,13 +159,9 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
 }
 
 async fn update(arguments: WithPolicy) -> Result<(), String> {
-    let subject = arguments.whom.subject()?;
-    let (hands, studio) = arguments
-        .place
-        .reach(&arguments.studio, Some(&subject))
-        .await?;
+    let found = arguments.place.find(&arguments.studio, &arguments.whom);
+    let (hands, studio, identity, name) = found.await?;
     let policy = hands.session_policy(&arguments.session_policy)?;
-    let (identity, name) = hands.identity(subject).await?;
     let Some(has) = hands.mapping(studio, &identity).await? else {
         let unmapped = unmapped(&hands, studio, &name);
         return Err(format!("{unmapped}; to map it: mapping create"));
@@ -194,12 +186,8 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
 }
 
 async fn delete(arguments: Delete) -> Result<(), String> {
-    let subject = arguments.whom.subject()?;
-    let (hands, studio) = arguments
-        .place
-        .reach(&arguments.studio, Some(&subject))
-        .await?;
-    let (identity, name) = hands.identity(subject).await?;
+    let found = arguments.place.find(&arguments.studio, &arguments.whom);
+    let (hands, studio, identity, name) = found.await?;
     let Some(has) = hands.mapping(studio, &identity).await? else {
         return Err(unmapped(&hands, studio, &name));
     };
@@ -219,12 +207,8 @@ async fn delete(arguments: Delete) -> Result<(), String> {
 }
 
 async fn get(arguments: Get) -> Result<(), String> {
-    let subject = arguments.whom.subject()?;
-    let (hands, studio) = arguments
-        .place
-        .reach(&arguments.studio, Some(&subject))
-        .await?;
-    let (identity, name) = hands.identity(subject).await?;
+    let found = arguments.place.find(&arguments.studio, &arguments.whom);
+    let (hands, studio, identity, name) = found.await?;
     let Some(mapping) = hands.mapping(studio, &identity).await? else {
         return Err(unmapped(&hands, studio, &name));
     };

@@ -81,6 +81,16 @@ pub struct Studio {
     pub retired_policies: Vec<String>,
 }
 
+impl Studio {
+    /// A Studio of which no more is said than its id.
+    pub fn with_id(id: &str) -> Studio {
+        Studio {
+            id: id.to_owned(),
+            ..Studio::default()
+        }
+    }
+}
+
 /// How many identities a Studio takes. AWS documents 100 users and 5 groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(

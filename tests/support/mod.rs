@@ -176,6 +176,32 @@ pub fn mappings(world: &World) -> Vec<String> {
     rows
 }
 
+/// Fills a world at random: who is in which group; and in which Studio, whether a
+/// group, which, and with which session policy, is mapped.
+pub fn fill(
+    world: &mut World,
+    groups: &[&str],
+    user: impl Fn(&usize) -> String,
+    memberships: &[(usize, usize)],
+    mapped: &[(bool, bool, usize, usize)],
+) {
+    for (number, group) in memberships {
+        let _ = world.add_member(groups[*group], &user(number));
+    }
+    for (science, of_group, number, policy) in mapped {
+        let studio = if *science { SCIENCE } else { ANALYTICS };
+        let policy = [ENGINEER, ANALYST, FOREIGN][*policy];
+        let (kind, who) = match of_group {
+            true => (
+                IdentityType::Group,
+                groups[*number % groups.len()].to_owned(),
+            ),
+            false => (IdentityType::User, user(number)),
+        };
+        world.map(studio, kind, &who, policy).unwrap();
+    }
+}
+
 /// How a membership event names its parts; old enough not to be taken for fresh.
 pub const LONG_AGO: &str = "2026-03-02T10:15:30Z";
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::super::connection::{Account, no_deadline};
+use super::super::explain::Whom;
 use super::super::progress::watched;
 use super::super::table;
 use super::super::words::{Words, time};
@@ -45,12 +46,8 @@ impl Place {
         let known = document.studios.contains_key(studio)
             || document.studios.values().any(|known| known.id == studio);
         if !known && resolve::is_studio_id(studio) {
-            let (alias, id) = (studio.to_owned(), studio.to_owned());
-            let bare = Studio {
-                id,
-                ..Studio::default()
-            };
-            document.studios.insert(alias, bare);
+            let bare = Studio::with_id(studio);
+            document.studios.insert(studio.to_owned(), bare);
         } else if !known && self.table.is_none() {
             return Err(format!(
                 "--studio: {studio:?} is not a Studio's id (es-…); for aliases, give --table"
@@ -60,6 +57,19 @@ impl Place {
         let found = hands.engine.table().studio_called(studio);
         let studio = found.map_err(|why| format!("--studio: {why}"))?;
         Ok((hands, studio))
+    }
+
+    /// Connects, and says which of the Studios is meant, who, and what to call
+    /// them.
+    pub(super) async fn find(
+        &self,
+        studio: &str,
+        whom: &Whom,
+    ) -> Result<(Hands, usize, Identity, String), String> {
+        let subject = whom.subject()?;
+        let (hands, studio) = self.reach(studio, Some(&subject)).await?;
+        let (identity, name) = hands.identity(subject).await?;
+        Ok((hands, studio, identity, name))
     }
 
     /// Connects. The identity store is needed only for names.
@@ -87,7 +97,7 @@ impl Place {
 
 impl Hands {
     /// The identity that was given, by its id, and what to call it.
-    pub(super) async fn identity(&self, subject: Subject) -> Result<(Identity, String), String> {
+    async fn identity(&self, subject: Subject) -> Result<(Identity, String), String> {
         let store = self.engine.store();
         let (kind, name) = match subject {
             Subject::Id(identity) => {
@@ -195,10 +205,7 @@ impl Hands {
 /// Every Studio of the account that may have mappings, under its own id.
 pub(super) async fn all_studios(account: &Account) -> Result<BTreeMap<String, Studio>, String> {
     let entry = |Described { id, .. }| {
-        let bare = Studio {
-            id: id.clone(),
-            ..Studio::default()
-        };
+        let bare = Studio::with_id(&id);
         (id, bare)
     };
     Ok(account.studios().await?.into_iter().map(entry).collect())

@@ -227,7 +227,12 @@ impl IdentityStore {
         deadline: Instant,
     ) -> Result<Answer<BTreeSet<Id>>, CallError> {
         let members = self.members_up_to(usize::MAX, group, deadline).await?;
-        Ok(members.map(Option::unwrap_or_default))
+        Ok(match members {
+            Answer::Is(Some(members)) => Answer::Is(members),
+            Answer::Gone => Answer::Gone,
+            // A list that was not read to its end is never an empty one.
+            Answer::Is(None) | Answer::Unread => Answer::Unread,
+        })
     }
 
     /// ListGroupMemberships, as long as there are no more than `most` members.

@@ -1,9 +1,7 @@
 //! The recipe for CI in docs: its own steps, run by a shell against the embedded
 //! AWS, with a `gh` that writes down what it is given.
-#![cfg(all(feature = "cli", unix))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

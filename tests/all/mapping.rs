@@ -1,8 +1,6 @@
 //! `mapping`, the calls by hand: the real binary against the embedded AWS.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use emr_studio_sync::emulator::{AfterIdentityGone, Fault, FaultKind, IdentityType, World};
 use serde_json::Value;

@@ -1,8 +1,7 @@
 //! What the tests of the engine stand on: the embedded AWS, the engine before
 //! it, and a Runtime API for the real binary.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a helper that cannot go on fails its test
-#![allow(dead_code, unreachable_pub)] // each test file uses a part
+#![allow(unreachable_pub)] // a support is for all of this program, and for nobody else
 
 pub mod desk;
 pub mod runtime;

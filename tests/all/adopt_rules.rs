@@ -1,7 +1,5 @@
 //! The rules that are found for mappings somebody made by hand: they say the
 //! same, and there are few.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,6 @@
 //! The policy table and the environment it comes in: what a good one means,
 //! and what a bad one is told. All its problems at once, each with its place.
 
-// A test that cannot go on says so by panicking, and its helpers do too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! The plan: wanted × actual → changes, as examples and as laws.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,6 @@
 //! `adopt` from a terminal: the table it writes keeps everything as it is.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use emr_studio_sync::emulator::{AuthMode, Fault, FaultKind, IdentityType, World};
 use proptest::prelude::*;

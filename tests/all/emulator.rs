@@ -1,7 +1,5 @@
 //! The embedded AWS, asked by the real SDK clients: the published texts, the
 //! documented limits, the switches, and every fault as a caller meets it.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
 use std::fmt::Debug;
 use std::io::{Read, Write};

@@ -1,5 +1,4 @@
 //! The configuration that the deployment gives to the function.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
 use std::path::PathBuf;
 

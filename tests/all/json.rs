@@ -1,9 +1,7 @@
 //! Every field that the tool prints as JSON is in docs/json.md, under the head of
 //! its command.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,6 @@
 //! `report` from a terminal: the real binary against the embedded AWS.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use aws_smithy_types::base64;
 use chrono::{DateTime, TimeDelta, Utc};

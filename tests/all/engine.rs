@@ -1,9 +1,7 @@
 //! The engine before the embedded AWS: what each kind of event leads to, and
 //! what never happens, whatever goes wrong.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

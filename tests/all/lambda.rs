@@ -1,9 +1,7 @@
 //! The real binary, as Lambda runs it: a Runtime API on one side, the embedded
 //! AWS on the other.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,7 @@
 //! `doctor`: the real binary against the embedded AWS, in which everything is in
 //! place, and then one thing is not.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +13,7 @@ use emr_studio_sync::emulator::{
 use serde_json::Value;
 use support::{ANALYST, ANALYTICS, ENGINEER, SCIENCE, STORE};
 
-const POLICY: &str = include_str!("../events/policy.toml");
+const POLICY: &str = include_str!("../../events/policy.toml");
 
 struct Said {
     code: i32,
@@ -44,7 +42,7 @@ impl Said {
 
 /// What a newcomer gets from `emulate`: a healthy deployment.
 fn healthy() -> World {
-    let directory = include_str!("../events/directory.toml");
+    let directory = include_str!("../../events/directory.toml");
     World::from_toml(directory).unwrap().world
 }
 
@@ -391,7 +389,7 @@ fn named(pattern: &str) -> BTreeSet<&str> {
 
 #[test]
 fn the_healthy_deployment_has_the_rule_of_the_template() {
-    let template = include_str!("../template.yaml");
+    let template = include_str!("../../template.yaml");
     let rule_of = template.split_once("CloudTrailRule:").unwrap().1;
     let rule_of = rule_of.split("Targets:").next().unwrap();
     let mut world = healthy();

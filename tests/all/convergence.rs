@@ -1,9 +1,7 @@
 //! Whatever becomes of the events, one full pass makes the mappings those of
 //! the table, and a second one has nothing to do.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::collections::{BTreeMap, BTreeSet};
 

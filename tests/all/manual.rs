@@ -1,7 +1,5 @@
 //! What is generated from the definitions of the commands: that it is there,
 //! that it is current, and that the examples in it are commands.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
 use std::process::{Command, Output};
 

@@ -1,9 +1,7 @@
 //! The newcomer's first run, and the embedded AWS as a server: the real binary,
 //! its output as it is.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};

@@ -1,9 +1,7 @@
 //! `export` from a terminal: what it writes, `simulate` begins with, and there
 //! everything is as it was.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use emr_studio_sync::emulator::{AuthMode, Fault, FaultKind, IdentityType, World};
 use proptest::prelude::*;

@@ -3,8 +3,6 @@
 //!
 //! Skipped where moto is not installed (`pip install 'moto[server]'`), unless
 //! `REQUIRE_MOTO=1`.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};

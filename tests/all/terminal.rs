@@ -1,9 +1,7 @@
 //! What happens only where somebody sits at a terminal: questions and signs of
 //! life. The real binary on a pseudo terminal.
-#![cfg(all(feature = "cli", unix))]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,8 +1,6 @@
 //! A Studio in another account: the real binary assumes the table's role for it.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::net::{Ipv4Addr, SocketAddr};
 

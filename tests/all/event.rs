@@ -6,9 +6,6 @@
 //! user" may become "everything" when it is damaged, but never "nothing", and
 //! never somebody else.
 
-// A test that cannot go on says so by panicking, and its helpers do too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;

@@ -1,9 +1,6 @@
 //! What of a plan has to wait: a flood of deletions, for a person; what a
 //! Studio has no room for, for room.
 
-// A test that cannot go on says so by panicking, and its helpers do too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
 use std::collections::BTreeSet;
 
 use emr_studio_sync::guard::{Occupancy, Verdict, Window, fit, judge, plan_id};

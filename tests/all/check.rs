@@ -1,8 +1,6 @@
 //! `check`: a table's problems, drawn where they are.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
-mod support;
+use crate::support;
 
 use std::process::Command;
 

@@ -1,6 +1,4 @@
 //! What the README shows is what happens.
-#![cfg(feature = "cli")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers are tests too
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -9,7 +7,7 @@ use emr_studio_sync::event::{self, Payload};
 use emr_studio_sync::policy::read::{self, Format};
 use emr_studio_sync::policy::{Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace};
 
-const README: &str = include_str!("../README.md");
+const README: &str = include_str!("../../README.md");
 
 /// The code blocks of one language.
 fn blocks(language: &str) -> Vec<&'static str> {

@@ -1,0 +1,61 @@
+//! All tests, as one program: the SDK is linked once, and not once for each.
+//!
+//! A file is about what its name says. `support` is what they stand on: the
+//! embedded AWS, the engine or the real binaries before it.
+
+// A test that cannot go on says so by panicking, and its helpers do too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+// The pure core, and what is deployed: these need none of the tool.
+mod event;
+mod guard;
+mod plan;
+mod policy;
+mod template;
+
+#[cfg(feature = "cli")]
+mod support;
+
+// The embedded AWS, and the function before it.
+#[cfg(feature = "cli")]
+mod convergence;
+#[cfg(feature = "cli")]
+mod emulator;
+#[cfg(feature = "cli")]
+mod engine;
+#[cfg(feature = "cli")]
+mod lambda;
+#[cfg(feature = "cli")]
+mod moto;
+#[cfg(feature = "cli")]
+mod other_account;
+
+// The operator's tool.
+#[cfg(feature = "cli")]
+mod adopt;
+#[cfg(feature = "cli")]
+mod adopt_rules;
+#[cfg(feature = "cli")]
+mod check;
+#[cfg(feature = "cli")]
+mod doctor;
+#[cfg(feature = "cli")]
+mod export;
+#[cfg(feature = "cli")]
+mod json;
+#[cfg(feature = "cli")]
+mod manual;
+#[cfg(feature = "cli")]
+mod mapping;
+#[cfg(feature = "cli")]
+mod readme;
+#[cfg(all(feature = "cli", unix))]
+mod recipe;
+#[cfg(feature = "cli")]
+mod reconcile;
+#[cfg(feature = "cli")]
+mod report;
+#[cfg(feature = "cli")]
+mod simulate;
+#[cfg(all(feature = "cli", unix))]
+mod terminal;

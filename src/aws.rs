@@ -23,7 +23,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::{Value, json};
 
-use crate::event;
+use crate::error::shortened;
 
 /// The longest that one attempt at a call may take: less than the time that is
 /// kept before the deadline, so that what was begun is also ended.
@@ -209,7 +209,7 @@ impl CallError {
         CallError {
             call,
             kind,
-            text: event::shortened(text.into()),
+            text: shortened(text.into()),
         }
     }
 

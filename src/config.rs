@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::error::Problem;
-use crate::event;
+use crate::identity::store_id;
 use crate::policy::read::{self, Format};
 use crate::policy::{Table, resolve};
 
@@ -58,10 +58,7 @@ impl Config {
         let var = |name: &str| var(name).filter(|value| !value.trim().is_empty());
 
         let store = var("IDENTITY_STORE_ID");
-        let store_id = store
-            .as_deref()
-            .and_then(event::store_id)
-            .map(str::to_owned);
+        let store_id = store.as_deref().and_then(store_id).map(str::to_owned);
         match (&store, &store_id) {
             (None, _) => wrong(
                 "IDENTITY_STORE_ID",

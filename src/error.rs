@@ -1,4 +1,5 @@
-//! What stops a start, and what makes an invocation fail.
+//! What stops a start, what makes an invocation fail, and how long its text may
+//! be.
 
 use std::fmt;
 
@@ -63,5 +64,15 @@ impl From<Error> for lambda_runtime::Diagnostic {
             error_type: error_type.to_owned(),
             error_message: error.to_string(),
         }
+    }
+}
+
+/// As much of a text as a person reads. What it quotes came from outside, and
+/// can be as long as a payload.
+pub(crate) fn shortened(text: String) -> String {
+    const LONG: usize = 500;
+    match text.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }

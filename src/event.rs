@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 
 pub use request::{Request, Subject};
 
-use crate::identity::{Id, Identity, IdentityType, after_last_slash};
+use crate::error::shortened;
+use crate::identity::{Id, Identity, IdentityType, store_id};
 use crate::policy::fit::{Answer, Directory};
 
 /// What has to be looked at.
@@ -247,16 +248,6 @@ pub fn read(event: &Value, store: &str) -> Result<Event, String> {
     })
 }
 
-/// As much of a text as a person reads. What it quotes came from outside, and
-/// can be as long as a payload.
-pub(crate) fn shortened(text: String) -> String {
-    const LONG: usize = 500;
-    match text.char_indices().nth(LONG) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
 /// Where an event says to look.
 struct Look {
     scope: Scope,
@@ -447,15 +438,4 @@ fn exists(identity: Identity, now: bool) -> Option<Claim> {
 fn other_store<'a>(given: &'a str, ours: &str) -> Option<&'a str> {
     let id = store_id(given)?;
     (!id.eq_ignore_ascii_case(ours)).then_some(id)
-}
-
-/// The id of an identity store, out of an id or an ARN: `d-` and ten
-/// hexadecimal digits, or a UUID.
-pub fn store_id(text: &str) -> Option<&str> {
-    let id = after_last_slash(text.trim());
-    let is_directory = id.strip_prefix("d-").is_some_and(|digits| {
-        digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-    });
-    let is_uuid = id.len() == 36 && Id::parse(id).is_some();
-    (is_directory || is_uuid).then_some(id)
 }

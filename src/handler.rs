@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
 use crate::config::Mode;
-use crate::error::Error;
+use crate::error::{Error, shortened};
 use crate::event::{self, Event, Payload, Request, Scope};
 use crate::report::Report;
 use crate::sync::{Engine, Pass, Task};
@@ -200,7 +200,7 @@ impl Function {
                 mode: self.engine.mode().name(),
                 scope: Scope::Nothing.name(),
                 reason: Some("the payload was not understood".to_owned()),
-                problems: vec![event::shortened(why)],
+                problems: vec![shortened(why)],
                 ..Report::default()
             },
             ..Pass::default()
@@ -270,6 +270,6 @@ fn first_of(problems: &[String]) -> String {
 }
 
 fn rejected(payload: &Value, why: &str) {
-    let why = event::shortened(why.to_owned());
+    let why = shortened(why.to_owned());
     tracing::error!(why, payload = %payload, "not understood");
 }

@@ -1,4 +1,5 @@
-//! Who is mapped: users and groups of an identity store, and their ids.
+//! Who is mapped: users and groups of an identity store, and their ids. And
+//! the id of the store itself.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -52,8 +53,19 @@ impl Id {
     }
 }
 
+/// The id of an identity store, out of an id or an ARN: `d-` and ten
+/// hexadecimal digits, or a UUID.
+pub fn store_id(text: &str) -> Option<&str> {
+    let id = after_last_slash(text.trim());
+    let is_directory = id.strip_prefix("d-").is_some_and(|digits| {
+        digits.len() == 10 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    let is_uuid = id.len() == 36 && Id::parse(id).is_some();
+    (is_directory || is_uuid).then_some(id)
+}
+
 /// What stands after the last `/`, so that an ARN serves where an id does.
-pub fn after_last_slash(text: &str) -> &str {
+fn after_last_slash(text: &str) -> &str {
     text.rsplit('/').next().unwrap_or(text)
 }
 
@@ -183,6 +195,28 @@ mod tests {
             "arn:aws:identitystore:::user/",
         ] {
             assert_eq!(Id::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_store_is_named_by_its_own_kind_of_id_or_a_uuid_alone_or_in_an_arn() {
+        for (text, id) in [
+            ("d-1234567890", Some("d-1234567890")),
+            (" d-12345abcDE ", Some("d-12345abcDE")),
+            (UUID, Some(UUID)),
+            (
+                "arn:aws:identitystore::111122223333:identitystore/d-1234567890",
+                Some("d-1234567890"),
+            ),
+            ("", None),
+            ("d-", None),
+            ("d-123456789", None),
+            ("d-123456789g", None),
+            ("D-1234567890", None),
+            // As a user's id it would do.
+            ("906764c2ac-0a1b2c3d-1001-7001-8001-00000000a001", None),
+        ] {
+            assert_eq!(store_id(text), id, "{text:?}");
         }
     }
 

@@ -14,6 +14,7 @@ use super::output::{Output, csv, outln, put};
 use super::place;
 use super::progress::watched;
 use super::table::Source;
+use super::words::counted;
 use crate::error::Problem;
 use crate::policy::read;
 
@@ -126,14 +127,6 @@ fn placed(level: &'static str, problems: &[Problem], source: &Source) -> Vec<Pla
         }
     };
     problems.iter().map(one).collect()
-}
-
-/// So many of something.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    }
 }
 
 /// A problem, drawn into the lines it is in.

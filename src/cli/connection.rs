@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::words::Words;
 use crate::aws;
 use crate::config::{Config, Mode};
-use crate::event;
+use crate::identity;
 use crate::pace;
 use crate::policy::Table;
 use crate::policy::document::{Document, Pace};
@@ -141,7 +141,7 @@ impl Account {
                     .to_owned(),
             );
         };
-        let id = event::store_id(given).ok_or_else(|| {
+        let id = identity::store_id(given).ok_or_else(|| {
             format!(
                 "--identity-store-id: {given:?} is not an identity store: give its d-… id, its \
                  UUID or its ARN"

@@ -97,6 +97,14 @@ pub(super) fn readable(name: &str) -> String {
     }
 }
 
+/// So many of something.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
+}
+
 /// A table as people read it, with these heads to its columns.
 pub(super) fn grid(head: &[&str]) -> Grid {
     let mut grid = Grid::new();

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use chrono::{SecondsFormat, Utc};
 
 use super::present::Present;
-use crate::cli::check::counted;
+use crate::cli::words::counted;
 use crate::identity::{Identity, IdentityType};
 use crate::plan::{self, Actual, LeftAlone, Mappings};
 use crate::policy::document::Limits;

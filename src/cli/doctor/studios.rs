@@ -3,8 +3,8 @@
 use super::directory::nobody;
 use super::{AGAIN, Finding};
 use crate::aws::Kind;
-use crate::cli::check::counted;
 use crate::cli::connection::no_deadline;
+use crate::cli::words::counted;
 use crate::identity::Identity;
 use crate::plan::Mappings;
 use crate::studio::{Refusal, SSO, Studio};

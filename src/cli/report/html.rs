@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::Report;
 use super::rows::{self, Finding, Row};
-use crate::cli::check::counted;
+use crate::cli::words::counted;
 use crate::identity::{Id, Identity, IdentityType};
 
 const STYLE: &str = include_str!("report.css");

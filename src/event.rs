@@ -129,6 +129,19 @@ impl Claim {
     }
 }
 
+/// What an event is, besides where it says to look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// It tells of something that happened.
+    #[default]
+    Change,
+    /// It is the schedule, and tells of no change.
+    Schedule,
+    /// It is our own reminder: what an earlier invocation could not finish is
+    /// looked at again.
+    Unfinished,
+}
+
 /// One event, as far as it matters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
@@ -144,8 +157,8 @@ pub struct Event {
     pub reason: Option<String>,
     /// What it says has happened.
     pub claim: Option<Claim>,
-    /// Whether it is the schedule, and tells of no change.
-    pub is_schedule: bool,
+    /// What it is besides.
+    pub kind: Kind,
 }
 
 /// A payload, by its form.
@@ -196,6 +209,9 @@ fn is_event(fields: &Map<String, Value>) -> bool {
 
 /// The detail-type of what EventBridge sends on a schedule.
 const SCHEDULE: &str = "Scheduled Event";
+/// The source and the detail-type of our own reminder.
+const OURS: &str = "emr-studio-sync";
+const UNFINISHED: &str = "Unfinished";
 
 /// Reads an EventBridge event.
 ///
@@ -217,7 +233,15 @@ pub fn read(event: &Value, store: &str) -> Result<Event, String> {
     let detail = &event["detail"];
     let call = || detail["eventSource"].as_str();
 
+    let kind = match detail_type {
+        Some(UNFINISHED) if source == OURS => Kind::Unfinished,
+        Some(SCHEDULE) if source != OURS => Kind::Schedule,
+        _ => Kind::Change,
+    };
     let look = match detail_type {
+        _ if kind == Kind::Unfinished => Look::nothing("what is unfinished is looked at again"),
+        // Whatever else it looks like: nothing but the reminder is ours to send.
+        _ if source == OURS => Look::concerns_nobody(source),
         Some(SCHEDULE) => Look::everything("the scheduled full pass"),
         Some(kind) if kind.ends_with("via CloudTrail") => match call() {
             Some(service) => cloudtrail(service, detail, store),
@@ -229,9 +253,7 @@ pub fn read(event: &Value, store: &str) -> Result<Event, String> {
         }
         None => return Err("the event has no detail-type, nor a detail.eventSource".to_owned()),
         _ if source.is_empty() => return Err("the event has no source".to_owned()),
-        _ => Look::nothing(format!(
-            "an event of {source:?} is no concern of session mappings"
-        )),
+        _ => Look::concerns_nobody(source),
     };
     let text = |value: &Value| value.as_str().map(|text| shortened(text.to_owned()));
     let time = [&detail["eventTime"], &event["time"]]
@@ -244,7 +266,7 @@ pub fn read(event: &Value, store: &str) -> Result<Event, String> {
         scope: look.scope,
         reason: look.reason.map(shortened),
         claim: look.claim,
-        is_schedule: detail_type == Some(SCHEDULE),
+        kind,
     })
 }
 
@@ -262,6 +284,12 @@ impl Look {
             reason: Some(reason.into()),
             claim: None,
         }
+    }
+
+    fn concerns_nobody(source: &str) -> Look {
+        Look::nothing(format!(
+            "an event of {source:?} is no concern of session mappings"
+        ))
     }
 
     fn everything(reason: impl Into<String>) -> Look {

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use super::observe::Observation;
 use super::{Engine, OCCUPANCY_MEMORY, Pass, Task, now_ms};
 use crate::config::Mode;
+use crate::event::Kind;
 use crate::guard::{self, Occupancy, Verdict};
 use crate::identity::{Identity, IdentityType};
 use crate::plan::{Action, Change, StudioPlan};
@@ -424,7 +425,7 @@ fn latency_ms(task: &Task<'_>, change: &Change) -> Option<i64> {
     task.events
         .iter()
         .filter(|event| event.scope.may_concern(&change.identity))
-        .filter(|event| !event.is_schedule)
+        .filter(|event| event.kind != Kind::Schedule)
         .filter_map(|event| event.time_ms)
         .map(|at| (now - at).max(0))
         .max()

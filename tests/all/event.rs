@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use emr_studio_sync::event::{self, Claim, Event, Payload, Request, Scope, Subject};
+use emr_studio_sync::event::{self, Claim, Event, Kind, Payload, Request, Scope, Subject};
 use emr_studio_sync::identity::{Id, Identity, IdentityType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -411,13 +411,20 @@ fn every_sample_event_is_read_as_expected() {
             scope,
             reason,
             claim,
-            is_schedule: _,
+            kind,
         } = read(sample);
         assert_eq!((scope.clone(), claim), expected[file.as_str()], "{file}");
         assert_eq!(id.as_deref(), sample["id"].as_str(), "{file}");
         let event_id = sample["detail"]["eventID"].as_str();
         assert_eq!(cloudtrail_id.as_deref(), event_id, "{file}");
         assert!(time_ms.is_some(), "{file}");
+        let is_schedule = sample["detail-type"] == "Scheduled Event";
+        let expected = if is_schedule {
+            Kind::Schedule
+        } else {
+            Kind::Change
+        };
+        assert_eq!(kind, expected, "{file}");
         let is_told = matches!(scope, Scope::Nothing | Scope::Everything);
         assert_eq!(reason.is_some(), is_told, "{file}: {reason:?}");
     }
@@ -750,6 +757,49 @@ fn a_scheduled_event_is_about_everything_whatever_else_is_in_it() {
         "detail": { "action": "plan", "studio": "analytics" },
     });
     assert_eq!(scope(&event), Scope::Everything);
+}
+
+#[test]
+fn the_reminder_of_what_is_unfinished_is_about_nothing_itself() {
+    let bare = json!({ "source": "emr-studio-sync", "detail-type": "Unfinished" });
+    let whole = json!({
+        "source": "emr-studio-sync",
+        "detail-type": "Unfinished",
+        "id": "6a1e67e5-82d9-520d-9c07-c3b1b667bcd2",
+        "time": "2026-03-02T10:15:30Z",
+        "resources": [user_arn(USER)],
+        "detail": { "eventSource": DIRECTORY, "eventName": "DeleteUser", "action": "reconcile" },
+    });
+    for mut event in [bare, whole] {
+        assert_nothing(&event, "what is unfinished is looked at again");
+        assert_eq!(read(&event).kind, Kind::Unfinished);
+        for other in [json!("emr-studio-sync2"), json!("aws.events"), json!(null)] {
+            event["source"] = other;
+            let read = event::read(&event, STORE);
+            assert!(
+                read.is_err() || read.is_ok_and(|event| event.kind == Kind::Change),
+                "{event}"
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_else_of_our_own_source_concerns_anybody() {
+    for kind in [
+        json!("unfinished"),
+        json!("Unfinished "),
+        json!("Scheduled Event"),
+        json!("AWS API Call via CloudTrail"),
+        json!(["Unfinished"]),
+        json!(null),
+    ] {
+        let mut event = added();
+        event["source"] = "emr-studio-sync".into();
+        event["detail-type"] = kind;
+        assert_nothing(&event, "emr-studio-sync");
+        assert_eq!(read(&event).kind, Kind::Change);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! own events, and of what comes next: nothing is required but what is used,
 //! and what names nobody we can read leads to a look at everything.
 
+mod message;
 mod request;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
+pub use message::{Message, message};
 pub use request::{Request, Subject};
 
 use crate::error::shortened;

@@ -111,9 +111,10 @@ impl Function {
         let mut counts = Counts::default();
         let (mut events, mut messages) = (Vec::new(), Vec::new());
         for record in records {
-            match self.message(record) {
-                Ok((id, event)) => {
-                    messages.push(id);
+            let message = event::message(record, self.store_id());
+            match message.event {
+                Ok(event) => {
+                    messages.push(message.id);
                     events.push(event);
                 }
                 Err(why) => {
@@ -138,17 +139,6 @@ impl Function {
             }
         }
         json!(answer)
-    }
-
-    fn message(&self, record: &Value) -> Result<(String, Event), String> {
-        // Only what is used has to be as it should: a message that is not
-        // understood is not seen again.
-        let body = record["body"].as_str().ok_or("the message has no body")?;
-        let body: Value = serde_json::from_str(body)
-            .map_err(|error| format!("the message's body is not JSON: {error}"))?;
-        let event = event::read(&body, self.store_id())?;
-        let id = record["messageId"].as_str().unwrap_or_default();
-        Ok((id.to_owned(), event))
     }
 
     async fn events(&self, events: Vec<Event>, mut counts: Counts, deadline: Instant) -> Run {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use emr_studio_sync::event::{self, Claim, Event, Kind, Payload, Request, Scope, Subject};
+use emr_studio_sync::event::{self, Claim, Event, Kind, Message, Payload, Request, Scope, Subject};
 use emr_studio_sync::identity::{Id, Identity, IdentityType};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -1253,6 +1253,98 @@ fn a_detail_that_looks_like_a_request_is_none() {
     });
     assert_eq!(event::payload(&payload), Payload::Event(&payload));
     assert_nothing(&payload, "custom.person");
+}
+
+// ---------------------------------------------------------------------- messages
+
+/// A record of a queue.
+fn record(body: &str) -> Value {
+    json!({
+        "messageId": "059f36b4-87a3-44ab-83d2-661975830a7d",
+        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+        "body": body,
+        "attributes": {
+            "ApproximateReceiveCount": "2",
+            "SentTimestamp": "1772446530123",
+            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+            "ApproximateFirstReceiveTimestamp": "1772446530456",
+        },
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:111122223333:changes.fifo",
+    })
+}
+
+fn message(record: &Value) -> Message {
+    event::message(record, STORE)
+}
+
+#[test]
+fn a_message_is_an_event_and_how_it_came() {
+    assert_eq!(
+        message(&record(&added().to_string())),
+        Message {
+            id: "059f36b4-87a3-44ab-83d2-661975830a7d".to_owned(),
+            sent_ms: Some(1_772_446_530_123),
+            receives: 2,
+            event: Ok(read(&added())),
+        }
+    );
+}
+
+#[test]
+fn a_message_whose_attributes_are_amiss_is_read_all_the_same() {
+    for (place, part) in [
+        ("/attributes", json!(null)),
+        ("/attributes", json!("2")),
+        ("/attributes/ApproximateReceiveCount", json!("often")),
+        ("/attributes/ApproximateReceiveCount", json!("-1")),
+        (
+            "/attributes/ApproximateReceiveCount",
+            json!("99999999999999"),
+        ),
+        ("/attributes/ApproximateReceiveCount", json!(null)),
+        ("/attributes/SentTimestamp", json!("yesterday")),
+        (
+            "/attributes/SentTimestamp",
+            json!("99999999999999999999999"),
+        ),
+        ("/attributes/SentTimestamp", json!({})),
+        ("/messageId", json!(7)),
+    ] {
+        let record = with(&record(&added().to_string()), place, part);
+        let message = message(&record);
+        assert_eq!(message.event, Ok(read(&added())), "{record}");
+        match place {
+            "/attributes" => assert_eq!((message.sent_ms, message.receives), (None, 1)),
+            "/messageId" => assert_eq!(message.id, ""),
+            "/attributes/SentTimestamp" => assert_eq!(message.sent_ms, None, "{record}"),
+            _ => assert_eq!(message.receives, 1, "{record}"),
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_not_understood_says_why_and_keeps_its_id() {
+    for (body, why) in [
+        ("not even JSON", "the message's body is not JSON"),
+        ("{\"action\":\"reconcile\"}", "the event has neither"),
+        ("", "the message's body is not JSON"),
+    ] {
+        let message = message(&record(body));
+        assert_eq!(message.id, "059f36b4-87a3-44ab-83d2-661975830a7d");
+        let told = message.event.unwrap_err();
+        assert!(told.contains(why), "{told:?} does not say {why:?}");
+    }
+    for record in [json!(null), json!(7), json!({}), json!({ "body": {} })] {
+        let message = message(&record);
+        assert_eq!((message.id.as_str(), message.receives), ("", 1));
+        assert_eq!(
+            message.event,
+            Err("the message has no body".to_owned()),
+            "{record}"
+        );
+    }
 }
 
 // ---------------------------------------------------------------------- requests

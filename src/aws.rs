@@ -1,8 +1,8 @@
 //! What the clients of both services have in common: their settings, how their
 //! answers are checked before anybody believes them, and how their errors read.
 
-use std::error::Error as StdError;
-use std::fmt;
+mod error;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,20 +10,17 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader};
-use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
-use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, Metadata, OrchestratorError};
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::orchestrator::{Metadata, OrchestratorError};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::{Value, json};
 
-use crate::error::shortened;
+pub use error::{CallError, Kind, classify};
 
 /// The longest that one attempt at a call may take: less than the time that is
 /// kept before the deadline, so that what was begun is also ended.
@@ -113,8 +110,10 @@ impl Intercept for Witness {
             Some(Ok(body)) if succeeded => missing(operation, &body),
             Some(Ok(body)) => {
                 let header = response.headers().get("x-amzn-errortype");
-                let code = header.or(body["__type"].as_str()).map(bare);
-                if code.is_some_and(is_throttle) || response.status().as_u16() == 429 {
+                let code = header.or(body["__type"].as_str());
+                // The services spell it in both ways.
+                let message = body["message"].as_str().or(body["Message"].as_str());
+                if error::is_throttling(response.status().as_u16(), code, message) {
                     self.0.throttled.fetch_add(1, Ordering::Relaxed);
                 }
                 None
@@ -172,150 +171,4 @@ fn missing(operation: &str, body: &Value) -> Option<String> {
         _ => ("an object", body.is_object()),
     };
     (!is_whole).then(|| format!("{operation} was answered without {member}, or not all of it"))
-}
-
-/// Why a call failed, and whether it may succeed another time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallError {
-    /// The operation.
-    pub call: &'static str,
-    /// What the failure means for us.
-    pub kind: Kind,
-    /// The error in words, with its code where it has one.
-    pub text: String,
-}
-
-/// What a failed call means for us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It was not made: there was no time left.
-    NoTime,
-    /// It failed for a reason that may pass: throttling, a fault of the
-    /// service, the network, an answer that was broken. It has been retried.
-    Transient,
-    /// The caller may not make it.
-    Denied,
-    /// The service said no, and will again.
-    Refused,
-    /// The service said that this user is not there.
-    NoUser,
-    /// The service said that this group is not there.
-    NoGroup,
-}
-
-impl CallError {
-    /// A call that failed so.
-    pub fn new(call: &'static str, kind: Kind, text: impl Into<String>) -> CallError {
-        CallError {
-            call,
-            kind,
-            text: shortened(text.into()),
-        }
-    }
-
-    /// A call not made for want of time.
-    pub fn no_time(call: &'static str) -> CallError {
-        CallError::new(call, Kind::NoTime, "the time of this invocation was up")
-    }
-
-    /// An answer that cannot be what it says it is.
-    pub fn malformed(call: &'static str, text: impl Into<String>) -> CallError {
-        CallError::new(call, Kind::Transient, text)
-    }
-
-    /// What the SDK says of a failed call.
-    pub fn of<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> CallError
-    where
-        E: ProvideErrorMetadata + StdError + 'static,
-    {
-        let SdkError::ServiceError(service) = error else {
-            // Timeouts, connections, answers that broke off, and credentials
-            // that could not be had. Only a role that may not be assumed will
-            // not pass.
-            let text = chain(error);
-            let kind = match text.contains("AccessDenied") {
-                true => Kind::Denied,
-                false => Kind::Transient,
-            };
-            return CallError::new(call, kind, text);
-        };
-        let status = service.raw().status().as_u16();
-        let meta = service.err().meta();
-        let kind = match meta.code().map(bare) {
-            // An error that says not even which: its body was unreadable.
-            None => Kind::Transient,
-            Some(code) if is_throttle(code) || is_passing(code) => Kind::Transient,
-            Some(_) if status >= 500 || status == 429 => Kind::Transient,
-            Some(code) if code.contains("AccessDenied") => Kind::Denied,
-            Some(_) => Kind::Refused,
-        };
-        let text = match (meta.code(), meta.message()) {
-            (Some(code), Some(message)) => format!("{code}: {message}"),
-            (Some(code), None) => code.to_owned(),
-            _ => format!("{} (HTTP status {status})", chain(error)),
-        };
-        CallError::new(call, kind, text)
-    }
-
-    /// Whether it failed for a reason that may pass.
-    pub fn is_transient(&self) -> bool {
-        matches!(self.kind, Kind::NoTime | Kind::Transient)
-    }
-
-    /// Whether there were too many calls for the service.
-    pub fn is_throttled(&self) -> bool {
-        let code = self.text.split(':').next().unwrap_or_default();
-        self.kind == Kind::Transient && is_throttle(bare(code))
-    }
-}
-
-impl fmt::Display for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed: {}", self.call, self.text)?;
-        match self.kind {
-            Kind::Denied => f.write_str(" (allow it in the role's policy)"),
-            Kind::NoTime | Kind::Transient | Kind::Refused | Kind::NoUser | Kind::NoGroup => Ok(()),
-        }
-    }
-}
-
-/// An error and what led to it, in their own words. Never its debug form, which
-/// quotes the whole answer: names of people are in there.
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(error) = next {
-        text += &format!(": {error}");
-        next = error.source();
-    }
-    text
-}
-
-/// A code without the namespace that some services put before it.
-fn bare(code: &str) -> &str {
-    code.rsplit('#').next().unwrap_or(code)
-}
-
-fn is_throttle(code: &str) -> bool {
-    THROTTLING_ERRORS.contains(&code)
-}
-
-/// Codes of faults that pass, whatever HTTP status they come with. Credentials
-/// that have expired, or are not known everywhere yet, are soon replaced.
-fn is_passing(code: &str) -> bool {
-    TRANSIENT_ERRORS.contains(&code)
-        || [
-            "InternalServerError",
-            "InternalServerException",
-            "InternalFailure",
-            "ServiceUnavailable",
-            "ServiceUnavailableException",
-            "ExpiredToken",
-            "ExpiredTokenException",
-            "InvalidSignatureException",
-            "RequestExpired",
-            "RequestTimeTooSkewed",
-            "UnrecognizedClientException",
-        ]
-        .contains(&code)
 }

@@ -92,7 +92,9 @@ impl Finding {
 
     /// What nobody could look at, where the function works all the same.
     fn not_told(about: &str, service: &str, error: &CallError) -> Finding {
-        let CallError { call, kind, text } = error;
+        let CallError {
+            call, kind, text, ..
+        } = error;
         let cure = match kind {
             Kind::Denied => format!("to have it looked at, allow {service}:{call}"),
             _ => again(error).to_owned(),
@@ -102,9 +104,12 @@ impl Finding {
 
     /// A call that the function cannot do without.
     fn needed(about: &str, service: &str, error: &CallError, otherwise: &str) -> Finding {
-        let CallError { call, kind, text } = error;
+        let CallError {
+            call, kind, text, ..
+        } = error;
         let cure = match kind {
             Kind::Denied => format!("allow {service}:{call}"),
+            Kind::NoKey => kind.cure().unwrap_or(AGAIN).to_owned(),
             Kind::Transient | Kind::NoTime => again(error).to_owned(),
             Kind::Refused | Kind::NoUser | Kind::NoGroup => otherwise.to_owned(),
         };

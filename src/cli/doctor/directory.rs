@@ -40,32 +40,44 @@ pub(super) async fn reads(store: &IdentityStore) -> Vec<Finding> {
     let user_name = described.as_ref().ok().and_then(Answer::known);
     let user_name = user_name.and_then(|user| user.name.as_deref());
     let user_name = user_name.unwrap_or(NOBODYS_NAME);
-    let outcome = |call, answer| outcome(store, call, answer);
-    vec![
-        outcome("ListGroups", groups.map(drop)),
-        outcome("GetGroupId", named.map(drop)),
-        outcome(
+    let mut answers = vec![
+        ("ListGroups", groups.map(drop)),
+        ("GetGroupId", named.map(drop)),
+        (
             "GetUserId",
             store.user_id(user_name, deadline).await.map(drop),
         ),
-        outcome(
+        (
             "DescribeGroup",
             store.describe_group(&group, deadline).await.map(drop),
         ),
-        outcome("DescribeUser", described.map(drop)),
-        outcome("ListGroupMemberships", members.map(drop)),
-        outcome(
+        ("DescribeUser", described.map(drop)),
+        ("ListGroupMemberships", members.map(drop)),
+        (
             "ListGroupMembershipsForMember",
             store.all_groups_of(&user, deadline).await.map(drop),
         ),
-        outcome(
+        (
             "IsMemberInGroups",
             store
                 .is_member_in(&user, &[group].into(), deadline)
                 .await
                 .map(drop),
         ),
-    ]
+    ];
+    // There is one key: the first call that needs it has said what is wrong.
+    let mut told = false;
+    answers.retain(|(_, answer)| {
+        let is_key = answer
+            .as_ref()
+            .err()
+            .is_some_and(|error| error.kind == Kind::NoKey);
+        !(is_key && std::mem::replace(&mut told, true))
+    });
+    let outcomes = answers.into_iter();
+    outcomes
+        .map(|(call, answer)| outcome(store, call, answer))
+        .collect()
 }
 
 fn outcome(store: &IdentityStore, call: &str, answer: Result<(), CallError>) -> Finding {

@@ -45,6 +45,8 @@ pub struct Config {
     pub mode: Mode,
     /// Whether names of people and groups may stand in the log.
     pub log_names: bool,
+    /// The log group that the function writes to, which Lambda tells it.
+    pub log_group: Option<String>,
 }
 
 impl Config {
@@ -122,6 +124,7 @@ impl Config {
                 table,
                 mode,
                 log_names,
+                log_group: var("AWS_LAMBDA_LOG_GROUP_NAME"),
             }),
             _ => Err(problems),
         }

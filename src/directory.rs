@@ -211,7 +211,7 @@ impl IdentityStore {
                 // It may have none, or the row may have lost it.
                 None => match self.describe_group(&group, deadline).await? {
                     Answer::Is(name) => name,
-                    Answer::Gone | Answer::Unread => None,
+                    Answer::Gone | Answer::Unread { .. } => None,
                 },
             };
             name.map(|name| groups.insert(group, name));
@@ -233,7 +233,8 @@ impl IdentityStore {
             Answer::Is(Some(members)) => Answer::Is(members),
             Answer::Gone => Answer::Gone,
             // A list that was not read to its end is never an empty one.
-            Answer::Is(None) | Answer::Unread => Answer::Unread,
+            Answer::Is(None) => Answer::Unread { passes: false },
+            Answer::Unread { passes } => Answer::Unread { passes },
         })
     }
 

@@ -9,7 +9,9 @@ use crate::identity::{Identity, IdentityType};
 use crate::plan::Change;
 use crate::policy::{Deletions, Studio};
 
-/// The deletions of late, by Studio id. Kept for as long as the process lives.
+/// The deletions of late, by Studio id: those of this process, and those that
+/// the function's own log tells of. Deletions that a person approved are not among
+/// them: they say nothing of whether the next ones are meant.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     deletions: BTreeMap<String, Vec<Deletion>>,
@@ -25,6 +27,24 @@ struct Deletion {
 }
 
 impl Window {
+    /// Forgets what is out of the window: whatever was made until then.
+    pub fn forget_until(&mut self, since_ms: i64) {
+        for deletions in self.deletions.values_mut() {
+            deletions.retain(|deletion| deletion.at_ms > since_ms);
+        }
+        self.deletions.retain(|_, deletions| !deletions.is_empty());
+    }
+
+    /// How many deletions it remembers.
+    pub fn len(&self) -> usize {
+        self.deletions.values().map(Vec::len).sum()
+    }
+
+    /// Whether it remembers none.
+    pub fn is_empty(&self) -> bool {
+        self.deletions.is_empty()
+    }
+
     /// Remembers a deletion that was made, at a time in milliseconds.
     pub fn record(&mut self, studio_id: &str, identity: Identity, now_ms: i64) {
         self.put(studio_id, identity, now_ms, false);
@@ -76,8 +96,17 @@ pub enum Verdict {
     Count,
 }
 
+/// So many mappings are enough for it to be strange that all of them should go.
+const A_FEW: usize = 3;
+
+/// When the window begins that ends now, in milliseconds.
+pub fn window_begins(deletions: &Deletions, now_ms: i64) -> i64 {
+    now_ms - i64::from(deletions.window_minutes) * 60_000
+}
+
 /// Judges the deletions planned for one Studio: with those of the window, at
-/// most `max(floor, max_percent × owned)` may go; else none of this plan does.
+/// most `max(floor, max_percent × owned)` may go; else none of this plan does. Nor
+/// does a plan that would take every one of three or more, unless all may go.
 ///
 /// `owned` is the number of the table's mappings in the Studio, if known. It is
 /// asked for only where the floor alone does not let them pass.
@@ -92,14 +121,15 @@ pub fn judge(
     if planned.is_empty() {
         return Verdict::Pass;
     }
-    let since = now_ms - i64::from(deletions.window_minutes) * 60_000;
+    let since = window_begins(deletions, now_ms);
     let all = planned.len() + window.others(studio_id, planned, since);
-    if all <= deletions.floor as usize {
-        return Verdict::Pass;
-    }
+    let few = all <= deletions.floor as usize;
+    let may_empty = planned.len() < A_FEW || deletions.max_percent == 100;
     match owned {
+        _ if few && may_empty => Verdict::Pass,
         None => Verdict::Count,
-        Some(owned) if all * 100 <= owned * deletions.max_percent as usize => Verdict::Pass,
+        Some(owned) if planned.len() >= owned && !may_empty => Verdict::Hold,
+        Some(owned) if few || all * 100 <= owned * deletions.max_percent as usize => Verdict::Pass,
         Some(_) => Verdict::Hold,
     }
 }
@@ -149,6 +179,14 @@ impl Occupancy {
         match kind {
             IdentityType::User => self.users,
             IdentityType::Group => self.groups,
+        }
+    }
+
+    /// The count of one kind, to be changed.
+    pub fn of_mut(&mut self, kind: IdentityType) -> &mut usize {
+        match kind {
+            IdentityType::User => &mut self.users,
+            IdentityType::Group => &mut self.groups,
         }
     }
 }

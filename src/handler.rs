@@ -1,33 +1,52 @@
 //! One invocation: a payload in, an answer out. Lambda and `simulate` both call
 //! this, and nothing else.
 
+use std::sync::{Mutex, PoisonError};
+
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
+use crate::acknowledge::{self, Delivered};
 use crate::config::Mode;
 use crate::error::{Error, shortened};
-use crate::event::{self, Event, Payload, Request, Scope};
-use crate::report::Report;
-use crate::sync::{Engine, Pass, Task};
+use crate::event::{self, Event, Kind, Message, Payload, Request, Scope};
+use crate::report::{Pass, Report};
+use crate::studio::ATTEMPT_TIMEOUT;
+use crate::sync::{Engine, Look, Task};
 use crate::telemetry::{self, Counts};
+use crate::unfinished::Unfinished;
 
-/// How long before its deadline an invocation begins no further call.
-pub const MARGIN: Duration = Duration::from_secs(10);
+/// How long before its deadline an invocation begins no further call: the longest
+/// attempt, and time to say what came of it.
+pub const MARGIN: Duration = ATTEMPT_TIMEOUT.saturating_add(Duration::from_secs(5));
 
-/// The function: an engine, and how it is called.
+/// How far the directory may lag behind an event, in milliseconds: a full pass
+/// that began so long after a message was sent has seen what it tells of.
+const LAG_MS: i64 = 5_000;
+
+/// The function: an engine, how it is called, and what it has still to do.
 #[derive(Debug)]
 pub struct Function {
     engine: Engine,
     name: Option<String>,
     emit: fn(&Value),
+    unfinished: Mutex<Unfinished>,
+    /// When the last complete full pass began to read, in milliseconds.
+    full_pass_ms: Mutex<Option<i64>>,
 }
 
 impl Function {
     /// The function around an engine. `name` goes into its metrics, and `emit`
     /// takes the line of them that each invocation ends with.
     pub fn new(engine: Engine, name: Option<String>, emit: fn(&Value)) -> Function {
-        Function { engine, name, emit }
+        Function {
+            engine,
+            name,
+            emit,
+            unfinished: Mutex::default(),
+            full_pass_ms: Mutex::default(),
+        }
     }
 
     /// The engine.
@@ -39,17 +58,18 @@ impl Function {
     /// invocation.
     ///
     /// # Errors
-    /// If something may go better another time, so that it should come again.
-    /// For an SQS batch the messages concerned are named in the answer instead.
+    /// If something may go better another time, and nobody else will see to it.
+    /// For an SQS batch the messages that have to come again are named in the
+    /// answer instead.
     pub async fn handle(&self, payload: Value, deadline: Instant) -> Result<Value, Error> {
         let deadline = deadline.checked_sub(MARGIN).unwrap_or_else(Instant::now);
         match event::payload(&payload) {
             Payload::Batch(records) => Ok(self.batch(records, deadline).await),
             Payload::Event(event) => match event::read(event, self.store_id()) {
-                Ok(event) => self
-                    .events(vec![event], Counts::default(), deadline)
-                    .await
-                    .into_answer(),
+                Ok(event) => {
+                    let pass = self.events(&[event], Counts::default(), deadline).await;
+                    answer(pass)
+                }
                 Err(why) => Ok(self.reject(&payload, &why)),
             },
             Payload::Request(Ok(Request::Explain(subject))) => {
@@ -62,17 +82,15 @@ impl Function {
                 approve,
                 only_plan,
             })) => {
-                let mode = if only_plan {
-                    Mode::Plan
-                } else {
-                    self.engine.mode()
+                let mode = match only_plan {
+                    true => Mode::Plan,
+                    false => self.engine.mode(),
                 };
                 self.reconcile(studio.as_deref(), approve.as_deref(), mode, deadline)
                     .await
             }
-            // A question about a person names one: no matter for the log.
-            Payload::Request(Err(why)) if payload["action"] == "explain" => Ok(self.refuse(why)),
-            Payload::Request(Err(why)) | Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
+            Payload::Request(Err(why)) => Ok(self.refuse(why)),
+            Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
         }
     }
 
@@ -89,70 +107,79 @@ impl Function {
             Err(why) => return Ok(self.refuse(format!("studio: {why}"))),
         };
         let task = Task {
-            scope: Scope::Everything,
-            events: &[],
-            studio: only,
+            look: Look::everything(only, deadline),
             approve,
             agreed: None,
             mode,
-            deadline,
         };
-        let pass = Box::pin(self.engine.pass(&task)).await;
-        self.finish(&pass, Counts::default());
-        Run {
-            pass,
-            events: Vec::new(),
-        }
-        .into_answer()
+        let pass = self.pass(&task, None, Counts::default()).await;
+        answer(pass)
     }
 
     /// One pass for all the messages of a batch.
     async fn batch(&self, records: &[Value], deadline: Instant) -> Value {
         let mut counts = Counts::default();
-        let (mut events, mut messages) = (Vec::new(), Vec::new());
+        let (mut messages, mut events) = (Vec::new(), Vec::new());
         for record in records {
             let message = event::message(record, self.store_id());
-            match message.event {
+            match &message.event {
+                Ok(_) if self.is_covered(&message) => {
+                    let id = &message.id;
+                    tracing::debug!(id, "a full pass that began later has seen to it");
+                }
                 Ok(event) => {
-                    messages.push(message.id);
-                    events.push(event);
+                    events.push(event.clone());
+                    messages.push(message);
                 }
                 Err(why) => {
                     // Acknowledged all the same: it would only come again, and
                     // the full pass covers whatever it was about.
                     counts.rejected += 1;
-                    rejected(record, &why);
+                    rejected(record, why);
                 }
             }
         }
-        let run = self.events(events, counts, deadline).await;
-        let mut answer = SqsBatchResponse::default();
-        for (id, event) in messages.into_iter().zip(&run.events) {
-            let touched = run.pass.setbacks.iter().any(|about| match about {
-                Some(identity) => event.scope.may_concern(identity),
-                None => event.scope != Scope::Nothing,
+        let pass = self.events(&events, counts, deadline).await;
+        let delivered = messages
+            .iter()
+            .zip(&events)
+            .map(|(message, event)| Delivered {
+                id: &message.id,
+                receives: message.receives,
+                looks: event.scope != Scope::Nothing,
             });
-            if touched {
-                let mut failure = BatchItemFailure::default();
-                failure.item_identifier = id;
-                answer.batch_item_failures.push(failure);
-            }
+        let delivered: Vec<Delivered<'_>> = delivered.collect();
+        let mut answer = SqsBatchResponse::default();
+        for id in acknowledge::returned(&delivered, pass.dealt_with_none) {
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id.to_owned();
+            answer.batch_item_failures.push(failure);
         }
         json!(answer)
     }
 
-    async fn events(&self, events: Vec<Event>, mut counts: Counts, deadline: Instant) -> Run {
+    /// Whether a complete full pass of this process began after a message was
+    /// sent: then it has seen all that the message could tell of.
+    fn is_covered(&self, message: &Message) -> bool {
+        let full_pass_ms = *locked(&self.full_pass_ms);
+        let sent_and_began = message.sent_ms.zip(full_pass_ms);
+        sent_and_began.is_some_and(|(sent, began)| sent + LAG_MS <= began)
+    }
+
+    /// One pass for events, and for what is due of the unfinished.
+    async fn events(&self, events: &[Event], mut counts: Counts, deadline: Instant) -> Pass {
         let scopes = events.iter().map(|event| event.scope.clone());
         let scope = scopes.fold(Scope::Nothing, Scope::and);
-        counts.ignored += events
-            .iter()
-            .filter(|event| event.scope == Scope::Nothing)
-            .count();
-        for event in &events {
+        let is_ignored =
+            |event: &&Event| event.scope == Scope::Nothing && event.kind == Kind::Change;
+        counts.ignored += events.iter().filter(is_ignored).count();
+        for event in events {
             let (id, scope, reason) = (&event.id, event.scope.name(), &event.reason);
             tracing::debug!(id, scope, reason, "event");
         }
+        let (more, led) = locked(&self.unfinished).due(self.engine.now_ms());
         let reason = match &scope {
+            Scope::Nothing if !more.is_empty() => Some("what was left unfinished".to_owned()),
             Scope::Nothing if events.is_empty() => Some("there was no event to act on".to_owned()),
             Scope::Nothing | Scope::Everything => {
                 let reasons = events.iter().filter(|event| event.scope == scope);
@@ -160,57 +187,88 @@ impl Function {
             }
             Scope::Identities(_) => None,
         };
+        let mut led_by = events.to_vec();
+        led_by.extend(led.into_iter().filter(|event| !events.contains(event)));
         let task = Task {
-            scope,
-            events: &events,
-            studio: None,
+            look: Look {
+                scope,
+                more,
+                studio: None,
+                events: &led_by,
+                deadline,
+            },
             approve: None,
             agreed: None,
             mode: self.engine.mode(),
-            deadline,
         };
+        self.pass(&task, reason, counts).await
+    }
+
+    /// Makes a pass, keeps what it leaves unfinished, and tells of it.
+    async fn pass(&self, task: &Task<'_>, reason: Option<String>, mut counts: Counts) -> Pass {
         // Boxed: the future is large, and its type is deeper than the compiler goes.
-        let mut pass = Box::pin(self.engine.pass(&task)).await;
+        let mut pass = Box::pin(self.engine.pass(task)).await;
         pass.report.reason = reason;
-        self.finish(&pass, counts);
-        Run { pass, events }
+        // What somebody only wanted to see is not to be finished.
+        if task.mode == self.engine.mode() {
+            let mut unfinished = locked(&self.unfinished);
+            let Pass {
+                looked_at,
+                unfinished: left,
+                ..
+            } = &pass;
+            unfinished.settle(looked_at, left, task.look.events, self.engine.now_ms());
+            if pass.full_and_complete == Some(true) {
+                *locked(&self.full_pass_ms) = Some(pass.began_ms);
+            }
+        }
+        counts.unfinished = locked(&self.unfinished).len();
+        telemetry::report(&pass.report);
+        self.count(&pass, counts);
+        pass
     }
 
     /// Answers what cannot be understood, and keeps all of it in the log.
     fn reject(&self, payload: &Value, why: &str) -> Value {
         rejected(payload, why);
-        self.refuse(why.to_owned())
+        let report = self.refusal("the payload was not understood", why.to_owned());
+        telemetry::report(&report);
+        self.count_rejected();
+        json!(report)
     }
 
-    /// Answers who asked for something that cannot be done; they know what they
-    /// sent.
+    /// Answers who asked for something that cannot be done. They know what they
+    /// sent, and may have named somebody: that is no matter for the log.
     fn refuse(&self, why: String) -> Value {
-        let pass = Pass {
-            report: Report {
-                mode: self.engine.mode().name(),
-                scope: Scope::Nothing.name(),
-                reason: Some("the payload was not understood".to_owned()),
-                problems: vec![shortened(why)],
-                ..Report::default()
-            },
-            ..Pass::default()
-        };
+        tracing::warn!("a request was refused; its answer says why");
+        self.count_rejected();
+        json!(self.refusal("the payload was not understood", why))
+    }
+
+    fn refusal(&self, reason: &str, why: String) -> Report {
+        Report {
+            mode: self.engine.mode().name(),
+            scope: Scope::Nothing.name(),
+            reason: Some(reason.to_owned()),
+            problems: vec![shortened(why)],
+            ..Report::default()
+        }
+    }
+
+    fn count_rejected(&self) {
         let rejected = Counts {
             rejected: 1,
+            unfinished: locked(&self.unfinished).len(),
             ..Counts::default()
         };
-        self.finish(&pass, rejected);
-        json!(pass.report)
-    }
-
-    fn finish(&self, pass: &Pass, counts: Counts) {
-        telemetry::report(&pass.report);
-        self.count(pass, counts);
+        self.count(&Pass::default(), rejected);
     }
 
     fn count(&self, pass: &Pass, mut counts: Counts) {
         (counts.api_calls, counts.throttled) = self.engine.take_tally();
-        (self.emit)(&telemetry::metrics(pass, &counts, self.name.as_deref()));
+        let (mode, name) = (self.engine.mode(), self.name.as_deref());
+        let line = telemetry::metrics(pass, &counts, mode, name, self.engine.now_ms());
+        (self.emit)(&line);
     }
 
     fn store_id(&self) -> &str {
@@ -218,35 +276,33 @@ impl Function {
     }
 }
 
-/// A pass and the events that led to it.
-struct Run {
-    pass: Pass,
-    events: Vec<Event>,
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Run {
-    fn into_answer(self) -> Result<Value, Error> {
-        let Pass {
-            report, setbacks, ..
-        } = self.pass;
-        if setbacks.is_empty() {
-            return Ok(json!(report));
-        }
-        let Report {
-            created,
-            updated,
-            deleted,
-            failed,
-            remaining,
-            problems,
-            ..
-        } = report;
-        Err(Error::Incomplete(format!(
-            "{created} created, {updated} updated, {deleted} deleted, {failed} failed, \
-             {remaining} remaining; run it again: {}",
-            first_of(&problems)
-        )))
+/// The answer to who invoked the function directly: nobody hands them their order
+/// again.
+fn answer(pass: Pass) -> Result<Value, Error> {
+    let Pass {
+        report, unfinished, ..
+    } = pass;
+    if unfinished.is_empty() {
+        return Ok(json!(report));
     }
+    let Report {
+        created,
+        updated,
+        deleted,
+        failed,
+        remaining,
+        problems,
+        ..
+    } = report;
+    Err(Error::Incomplete(format!(
+        "{created} created, {updated} updated, {deleted} deleted, {failed} failed, \
+         {remaining} remaining; run it again: {}",
+        first_of(&problems)
+    )))
 }
 
 /// Enough of the problems to act on; the log has them all.

@@ -46,6 +46,7 @@
 //! and simulations run against, and `cli`, the operator's tool. Neither is in
 //! the function.
 
+pub mod acknowledge;
 pub mod aws;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -58,10 +59,13 @@ pub mod event;
 pub mod guard;
 pub mod handler;
 pub mod identity;
+pub mod log;
 pub mod pace;
 pub mod plan;
 pub mod policy;
+pub mod record;
 pub mod report;
 pub mod studio;
 pub mod sync;
 pub mod telemetry;
+pub mod unfinished;

@@ -15,6 +15,9 @@ use crate::aws::CallError;
 pub const IN_FLIGHT: usize = 8;
 /// How often a call is tried that fails for a passing reason.
 const ATTEMPTS: u32 = 4;
+/// How long after the first attempt began another may still be made. What takes
+/// longer to pass is looked at again by a later invocation.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause before the second attempt; it doubles with each.
 const BACKOFF: Duration = Duration::from_millis(300);
 
@@ -83,8 +86,8 @@ impl Pace {
     }
 
     /// Makes a call, and makes it again while it fails for a passing reason: at
-    /// most four times in all, each in its turn, none begun after `deadline`.
-    /// Calls under the same `bucket` share one.
+    /// most four times in all and within a few seconds, each in its turn, none
+    /// begun after `deadline`. Calls under the same `bucket` share one.
     ///
     /// This stands in for the SDK's own retries, which would ask no bucket, and
     /// believe any answer that parses.
@@ -99,13 +102,14 @@ impl Pace {
         deadline: Instant,
         attempt: impl AsyncFn() -> Result<T, CallError>,
     ) -> Result<T, CallError> {
-        let mut last = None;
+        let (mut last, mut first) = (None, None);
         for retry in 0..ATTEMPTS {
             let Ok(permit) = self.admit(bucket, deadline).await else {
                 return Err(last.unwrap_or_else(|| CallError::no_time(call)));
             };
             // Boxed: the SDK's futures are deeper than the compiler goes.
             let begun = Instant::now();
+            let until = *first.get_or_insert(begun) + PATIENCE;
             let result = Box::pin(attempt()).await;
             drop(permit);
             let failed = result.as_ref().err().map(|error| error.text.as_str());
@@ -119,9 +123,10 @@ impl Pace {
             // failed together don't come again together.
             let pause = BACKOFF * 2_u32.pow(retry);
             let pause = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
-            if retry + 1 < ATTEMPTS && Instant::now() + pause < deadline {
-                tokio::time::sleep(pause).await;
+            if retry + 1 == ATTEMPTS || Instant::now() + pause >= deadline.min(until) {
+                break;
             }
+            tokio::time::sleep(pause).await;
         }
         Err(last.unwrap_or_else(|| CallError::no_time(call)))
     }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::{Id, Identity};
 use crate::policy::Table;
-use crate::policy::fit::{Directory, Doubt, Reach, Wanted};
+use crate::policy::doubt::{Doubt, Whom};
+use crate::policy::fit::{Directory, Reach, Wanted};
 
 /// A mapping that a Studio has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,8 +33,10 @@ pub type Mappings = BTreeMap<Identity, Mapping>;
 pub struct Actual {
     /// Its mappings, as far as the reach of the pass.
     pub mappings: Mappings,
-    /// What could not be read.
+    /// What of it is not known.
     pub doubts: Vec<Doubt>,
+    /// Who of those mapped was looked up, and is in the directory no more.
+    pub gone: BTreeSet<Identity>,
 }
 
 /// What is done to a mapping.
@@ -114,13 +117,37 @@ pub struct StudioPlan {
     pub unchanged: usize,
     /// What would change, but differs for a reason.
     pub left_alone: Vec<(Identity, LeftAlone)>,
-    /// Deletions and updates that lack proof, and are not made.
+    /// What lacks proof, and is not made: deletions and updates; and creations by
+    /// a rule before which another may fit.
     pub withheld: Vec<Change>,
-    /// What of the proof is missing.
+    /// What is not known of this Studio, and of whom.
     pub doubts: Vec<Doubt>,
+    /// Which of the doubts each withheld change waits for.
+    waits_for: BTreeMap<Identity, Vec<usize>>,
+    blind: bool,
 }
 
 impl StudioPlan {
+    /// The plan for a Studio that could not be read: to do nothing.
+    pub fn blind(studio: usize, doubt: Doubt) -> StudioPlan {
+        StudioPlan {
+            studio,
+            doubts: vec![doubt],
+            blind: true,
+            ..StudioPlan::default()
+        }
+    }
+
+    /// Whether the Studio could not be read, and nothing planned.
+    pub fn is_of_nothing_read(&self) -> bool {
+        self.blind
+    }
+
+    /// Whether nothing at all could be planned, for a reason that passes.
+    pub fn is_blind(&self) -> bool {
+        self.blind && self.doubts.iter().all(|doubt| doubt.passes)
+    }
+
     /// Whether it takes something away, or changes what someone has.
     pub fn needs_proof(&self) -> bool {
         self.changes
@@ -132,6 +159,35 @@ impl StudioPlan {
     pub fn withholds(&self, identity: &Identity) -> bool {
         let mut withheld = self.withheld.iter();
         withheld.any(|change| change.identity == *identity)
+    }
+
+    /// What the change that it withholds from this identity waits for.
+    pub fn doubts_of(&self, identity: &Identity) -> impl Iterator<Item = &Doubt> {
+        let doubts = self.waits_for.get(identity).into_iter().flatten();
+        doubts.filter_map(|index| self.doubts.get(*index))
+    }
+
+    /// Whose changes would go on at once if they were known to be gone from the
+    /// directory.
+    pub fn unless_gone(&self) -> impl Iterator<Item = &Identity> {
+        let withheld = self.withheld.iter().map(|change| &change.identity);
+        withheld.filter(|identity| {
+            self.doubts_of(identity)
+                .all(|doubt| matches!(doubt.whom, Whom::Present(_)))
+        })
+    }
+
+    /// Who of those asked for has to be looked at again, since something was not
+    /// known that may be another time.
+    pub fn unfinished(&self, asked: &Reach) -> Option<Reach> {
+        let mut left = BTreeSet::new();
+        for doubt in self.doubts.iter().filter(|doubt| doubt.passes) {
+            match &doubt.whom {
+                Whom::One(identity) => left.insert(identity.clone()),
+                Whom::Any(_) | Whom::Present(_) | Whom::All => return Some(asked.clone()),
+            };
+        }
+        (!left.is_empty()).then_some(Reach::Only(left))
     }
 
     /// Its changes of one kind.
@@ -154,9 +210,13 @@ pub fn plan(
     let wanted = table.wanted(studio, directory, reach);
     let mut doubts = table.doubts(studio, directory, reach);
     doubts.extend(actual.doubts.iter().cloned());
+    let is_gone = |identity: &Identity| {
+        actual.gone.contains(identity) || directory.exists(identity) == Some(false)
+    };
     let actual = &actual.mappings;
     let mut plan = StudioPlan {
         studio,
+        doubts,
         ..StudioPlan::default()
     };
 
@@ -171,7 +231,7 @@ pub fn plan(
         let name = actual.and_then(|mapping| mapping.name.clone());
         change.name = name.or_else(|| directory.names.get(identity).cloned());
         let Some(mapping) = actual else {
-            plan.changes.push(change);
+            plan.put(change, |doubt, change| comes_before(table, doubt, change));
             continue;
         };
         if !table.owns(studio, &mapping.session_policy) {
@@ -183,13 +243,11 @@ pub fn plan(
         } else if table.protects(identity, mapping.name.as_deref(), directory) {
             plan.left_alone
                 .push((identity.clone(), LeftAlone::Protected));
-        } else if doubts.is_empty() {
-            plan.changes.push(change);
         } else {
-            plan.withheld.push(change);
+            let gone = is_gone(identity);
+            plan.put(change, |doubt, _| doubt.concerns(identity, gone));
         }
     }
-    plan.doubts = doubts;
     plan.changes.sort_by(|a, b| {
         let key = |change: &Change| match change.action {
             Action::Create => (change.action, change.rule),
@@ -200,6 +258,36 @@ pub fn plan(
             .then_with(|| a.identity.cmp(&b.identity))
     });
     plan
+}
+
+impl StudioPlan {
+    /// Adds a change, or withholds it where a doubt stands against it.
+    fn put(&mut self, change: Change, is_against: impl Fn(&Doubt, &Change) -> bool) {
+        let doubts = self.doubts.iter().enumerate();
+        let against = doubts.filter(|(_, doubt)| is_against(doubt, &change));
+        let against: Vec<usize> = against.map(|(index, _)| index).collect();
+        if against.is_empty() {
+            self.changes.push(change);
+        } else {
+            self.waits_for.insert(change.identity.clone(), against);
+            self.withheld.push(change);
+        }
+    }
+}
+
+/// Whether a doubt is about a rule that may come before the one which a creation
+/// goes by, and give another session policy: order decides, in doubt too.
+fn comes_before(table: &Table, doubt: &Doubt, creation: &Change) -> bool {
+    let Some((earlier, rule)) = doubt.rule.zip(creation.rule) else {
+        return false;
+    };
+    // Who a missing group's members were, nobody knows.
+    let may_fit = match doubt.is_unread() {
+        true => doubt.concerns(&creation.identity, false),
+        false => table.may_fit(earlier, &creation.identity),
+    };
+    let differs = Some(&table.rules[earlier].session_policy) != creation.session_policy.as_ref();
+    earlier < rule && may_fit && differs
 }
 
 /// The one change that leads from the actual mapping to the wanted one. None:

@@ -7,6 +7,7 @@
 #[cfg(feature = "cli")]
 pub mod adopt;
 pub mod document;
+pub mod doubt;
 pub mod fit;
 mod json;
 mod lint;
@@ -202,6 +203,15 @@ impl Pattern {
     /// Whether any name fits.
     fn is_every_name(&self) -> bool {
         !self.0.is_empty() && self.0.chars().all(|c| c == '*')
+    }
+
+    /// Whether a display name is the one that a lookup of this would have found.
+    /// Nobody has published whether the lookup of a whole name minds its case.
+    pub fn is_borne_by(&self, name: &str) -> bool {
+        match self.exact() {
+            Some(exact) => exact.to_lowercase() == name.to_lowercase(),
+            None => self.matches(name),
+        }
     }
 
     /// Whether a display name fits.

@@ -1,10 +1,47 @@
 //! The answer to an invocation: what was looked at, and what came of it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Id, IdentityType};
-use crate::plan::{Action, Change};
+use crate::identity::{Id, Identity, IdentityType};
+use crate::plan::{Action, Change, LeftAlone};
 use crate::policy::Studio;
+use crate::policy::fit::Reach;
+
+/// What came of a pass: the report, and what only the function itself wants to
+/// know of it.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// The report.
+    pub report: Report,
+    /// Whom it looked at, by the Studio's place in the table.
+    pub looked_at: BTreeMap<usize, Reach>,
+    /// Who of them has to be looked at again, since something stood in the way
+    /// that passes.
+    pub unfinished: BTreeMap<usize, Reach>,
+    /// Whether it could deal with no Studio at all, for a reason that passes.
+    pub dealt_with_none: bool,
+    /// Of a full pass, whether all was read, and all that could be tried was tried.
+    pub full_and_complete: Option<bool>,
+    /// When it began to read, in milliseconds since 1970.
+    pub began_ms: i64,
+    /// Rules, and entries of `protect`, whose group or user is not there.
+    pub unresolved_rules: usize,
+    /// Reads and changes that failed for a reason that does not pass.
+    pub refused: usize,
+    /// Changes that lack proof.
+    pub withheld: usize,
+    /// Mappings of identities who are gone, and that cannot be deleted.
+    pub orphans: usize,
+    /// What differs from the table and stays so: in which Studio, whose, why.
+    pub left_alone: Vec<(usize, Identity, LeftAlone)>,
+    /// From an event's time to the change it led to, in milliseconds.
+    pub latencies_ms: Vec<i64>,
+    /// The names under which the mappings that were read had been made: all that
+    /// is known of who is gone. For a terminal, never for a report or a log.
+    pub names: BTreeMap<Identity, String>,
+}
 
 /// What one invocation did, or in mode `plan` would do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -74,8 +111,8 @@ pub enum Outcome {
     Planned,
     /// A deletion that waits for approval.
     Held,
-    /// A deletion or update without proof: something could not be read, or a
-    /// group that a rule names is missing.
+    /// A change without proof: something could not be read, or who a rule or an
+    /// entry of `protect` names is missing.
     Withheld,
     /// Not made, because nobody agreed to it: a deletion where the approval given
     /// was for another set, or a change that was not there yet when somebody at a
@@ -83,6 +120,12 @@ pub enum Outcome {
     Skipped,
     /// A creation for which the Studio has no room.
     OverCapacity,
+    /// A creation for somebody who is gone: EMR does not know them, and neither
+    /// does the directory.
+    Gone,
+    /// A deletion that EMR refuses because it does not know the identity any more,
+    /// and neither does the directory. It is tried again once a day.
+    Orphan,
     /// It was tried in vain.
     Failed,
     /// There was no time for it.
@@ -99,6 +142,8 @@ impl Outcome {
             Outcome::Withheld => "withheld",
             Outcome::Skipped => "skipped",
             Outcome::OverCapacity => "over_capacity",
+            Outcome::Gone => "gone",
+            Outcome::Orphan => "orphan",
             Outcome::Failed => "failed",
             Outcome::Remaining => "remaining",
         }
@@ -116,7 +161,7 @@ impl Report {
             (Outcome::OverCapacity, _) => Some(&mut self.over_capacity),
             (Outcome::Failed, _) => Some(&mut self.failed),
             (Outcome::Remaining, _) => Some(&mut self.remaining),
-            (Outcome::Withheld | Outcome::Skipped, _) => None,
+            (Outcome::Withheld | Outcome::Skipped | Outcome::Gone | Outcome::Orphan, _) => None,
         };
         if let Some(count) = count {
             *count += 1;

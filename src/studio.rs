@@ -7,6 +7,7 @@ mod all;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -22,7 +23,7 @@ use tokio::time::Instant;
 #[cfg(feature = "cli")]
 pub use all::all;
 
-use crate::aws::{CallError, Kind, Tally, Witness};
+use crate::aws::{self, CallError, Kind, Tally, Witness};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::pace::Pace;
 use crate::plan::{Action, Change, Mapping, Mappings};
@@ -47,6 +48,26 @@ pub struct Described {
     /// How people sign in to it: `SSO` or `IAM`. Only with `SSO` it can have
     /// mappings.
     pub auth_mode: Option<String>,
+}
+
+/// What a Studio lists.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listed {
+    /// Its mappings.
+    pub mappings: Mappings,
+    /// The kinds of those identities whose rows come without their ids: they are
+    /// somebody's, and nobody can tell whose.
+    pub nobodys: Vec<IdentityType>,
+    /// Whether it was answered without its rows, and without a marker: it may be
+    /// empty, or the answer may be broken.
+    pub is_bare: bool,
+}
+
+/// A row of a list.
+enum Row {
+    Of(Identity, Mapping),
+    Nobodys(IdentityType),
+    Bare,
 }
 
 /// Whether a Studio can have mappings.
@@ -167,8 +188,8 @@ impl Studio {
     /// ListStudioSessionMappings, all pages.
     ///
     /// # Errors
-    /// If any page failed, or any row is not whole.
-    pub async fn mappings(&self, deadline: Instant) -> Result<Mappings, Refusal> {
+    /// If any page failed, or any row is not whole but for the id of whose it is.
+    pub async fn list(&self, deadline: Instant) -> Result<Listed, Refusal> {
         let call = "ListStudioSessionMappings";
         let request = self
             .client
@@ -177,21 +198,46 @@ impl Studio {
         let rows = self.pace.pages(call, BUCKET, deadline, async |marker| {
             let page = request.clone().set_marker(marker).send().await;
             let page = page.map_err(|error| CallError::of(call, &error))?;
+            // An empty Studio may be answered so, and a broken one too.
+            let is_bare = page.session_mappings.is_none() && page.marker.is_none();
+            let bare = is_bare.then_some(Ok(Row::Bare));
             let rows = page
                 .session_mappings()
                 .iter()
                 .map(|row| self.row(call, row));
+            let rows = rows.chain(bare);
             Ok((rows.collect::<Result<Vec<_>, CallError>>()?, page.marker))
         });
-        let rows = rows.await.map_err(refusal)?;
-        Ok(rows.into_iter().collect())
+        let mut listed = Listed::default();
+        for row in rows.await.map_err(refusal)? {
+            match row {
+                Row::Of(identity, mapping) => {
+                    listed.mappings.insert(identity, mapping);
+                }
+                Row::Nobodys(kind) => listed.nobodys.push(kind),
+                Row::Bare => listed.is_bare = true,
+            }
+        }
+        Ok(listed)
     }
 
-    fn row(
-        &self,
-        call: &'static str,
-        row: &SessionMappingSummary,
-    ) -> Result<(Identity, Mapping), CallError> {
+    /// The same, for whoever wants to see what is there: with what is not whole, it
+    /// is not seen.
+    ///
+    /// # Errors
+    /// As above, and if a row does not say whose it is.
+    pub async fn mappings(&self, deadline: Instant) -> Result<Mappings, Refusal> {
+        let listed = self.list(deadline).await?;
+        match listed.nobodys.is_empty() {
+            true => Ok(listed.mappings),
+            false => Err(Refusal::Other(CallError::malformed(
+                "ListStudioSessionMappings",
+                "a row has no identity id",
+            ))),
+        }
+    }
+
+    fn row(&self, call: &'static str, row: &SessionMappingSummary) -> Result<Row, CallError> {
         let malformed = |text: &str| CallError::malformed(call, text);
         if row.studio_id().is_some_and(|studio| studio != self.id) {
             return Err(malformed("a row is about another Studio"));
@@ -201,8 +247,9 @@ impl Studio {
             Some(EmrIdentityType::Group) => IdentityType::Group,
             _ => return Err(malformed("a row has no identity type")),
         };
-        let id = row.identity_id().and_then(Id::from_service);
-        let id = id.ok_or_else(|| malformed("a row has no identity id"))?;
+        let Some(id) = row.identity_id().and_then(Id::from_service) else {
+            return Ok(Row::Nobodys(kind));
+        };
         let policy = row.session_policy_arn().filter(|policy| !policy.is_empty());
         let mapping = Mapping {
             session_policy: policy
@@ -212,7 +259,7 @@ impl Studio {
             created: row.creation_time().map(DateTime::secs),
             modified: None,
         };
-        Ok((Identity { kind, id }, mapping))
+        Ok(Row::Of(Identity { kind, id }, mapping))
     }
 
     /// GetStudioSessionMapping: the mapping of one identity, if it has one.
@@ -350,6 +397,10 @@ impl Studio {
     }
 }
 
+/// The longest that one attempt at a call may take. A creation makes a chain of
+/// calls behind the scenes; AWS's own clients wait for up to a minute.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// The AuthMode of Studios that have mappings.
 pub const SSO: &str = "SSO";
 
@@ -358,7 +409,8 @@ const BUCKET: &str = "emr";
 
 /// The client for a Studio: in its Region, with its role's credentials.
 async fn client(studio: &policy::Studio, config: &SdkConfig, tally: &Arc<Tally>) -> Client {
-    let mut settings = aws_sdk_emr::config::Builder::from(config);
+    let mut settings =
+        aws_sdk_emr::config::Builder::from(config).timeout_config(aws::timeouts(ATTEMPT_TIMEOUT));
     if let Some(region) = &studio.region {
         settings = settings.region(Region::new(region.clone()));
     }

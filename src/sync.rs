@@ -1,38 +1,52 @@
 //! One pass: observe, plan, guard, apply, for a scope. An event, the schedule
 //! and a person's request are the same pass with another scope.
+//!
+//! The Studios of a pass go their ways side by side: one that is slow, or does not
+//! answer, delays only itself. What they share is the reading of the directory
+//! ([`readings`]), and the memory of the process ([`memory`]).
 
 mod access;
 mod explain;
+mod judge;
 mod make;
+mod memory;
 mod observe;
+mod prepare;
+mod readings;
 mod review;
+mod tell;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use chrono::Utc;
-use tokio::sync::Semaphore;
+use futures_util::future::join_all;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
 pub use access::{Access, Survey};
 pub use explain::{Explanation, RuleExplanation, StudioExplanation};
 pub use review::Review;
 
-use crate::aws::{Kind, Tally};
+use crate::aws::{CallError, Tally};
 use crate::config::{Config, Mode};
 use crate::directory::IdentityStore;
-use crate::event::{Claim, Event, Scope};
-use crate::guard::{Occupancy, Window};
-use crate::identity::{Id, Identity, IdentityType};
+use crate::event::{Event, Scope};
+use crate::identity::{Identity, IdentityType};
+use crate::log::Log;
 use crate::pace::IN_FLIGHT;
-use crate::plan::{self, Action, Change, LeftAlone, StudioPlan};
-use crate::policy::fit::{Answer, Doubt};
-use crate::policy::{OnMissingGroup, Selector, Table};
-use crate::report::Report;
+use crate::plan::{Action, StudioPlan};
+use crate::policy::Table;
+use crate::policy::fit::Reach;
+use crate::report::{Pass, Report};
 use crate::studio::Studio;
-use observe::Observation;
+use crate::unfinished::merge;
+use make::Step;
+use memory::{Memory, Remembered};
+use observe::Seen;
+use readings::{Read, Readings};
 
 /// How long an event is fresh enough that the directory may lag behind it.
 const FRESH_MS: i64 = 120_000;
@@ -43,8 +57,7 @@ const PAUSES: [Duration; 3] = [
     Duration::from_millis(800),
     Duration::from_millis(1300),
 ];
-/// How long a Studio's count of mappings is good enough to know there is room.
-const OCCUPANCY_MEMORY: Duration = Duration::from_secs(5 * 60);
+
 /// The engine: both services, the table, and what is remembered between passes.
 #[derive(Debug)]
 pub struct Engine {
@@ -53,26 +66,37 @@ pub struct Engine {
     log_names: bool,
     store: IdentityStore,
     studios: Vec<Studio>,
+    log: Option<Log>,
+    /// Whether the log was asked for the deletions before this process, and why
+    /// that failed if it did and will again.
+    recalled: OnceCell<Option<CallError>>,
     tally: Arc<Tally>,
     memory: Mutex<Memory>,
+    /// Changes that are being made at once, or wait for their turn.
+    turns: Semaphore,
+    now_ms: fn() -> i64,
 }
 
-#[derive(Debug, Default)]
-struct Memory {
-    window: Window,
-    occupancy: HashMap<usize, (Instant, Occupancy)>,
-    warned: HashSet<usize>,
+/// Where to look. A question is no more than this: it can write nothing.
+#[derive(Clone, Debug)]
+pub struct Look<'a> {
+    /// Whom to look at, in every Studio.
+    pub scope: Scope,
+    /// Whom to look at besides, in one Studio or another.
+    pub more: BTreeMap<usize, Reach>,
+    /// The one Studio to look at, if not all.
+    pub studio: Option<usize>,
+    /// The events that led to it.
+    pub events: &'a [Event],
+    /// When the last call may be begun.
+    pub deadline: Instant,
 }
 
 /// What a pass is asked to do.
 #[derive(Debug)]
 pub struct Task<'a> {
-    /// Whom to look at.
-    pub scope: Scope,
-    /// The events that led to it.
-    pub events: &'a [Event],
-    /// The one Studio to look at, if not all.
-    pub studio: Option<usize>,
+    /// Where to look.
+    pub look: Look<'a>,
     /// The id of held deletions that may now go.
     pub approve: Option<&'a str>,
     /// The changes that somebody has agreed to, if somebody was asked: no other
@@ -80,34 +104,85 @@ pub struct Task<'a> {
     pub agreed: Option<&'a BTreeSet<Agreed>>,
     /// Whether anything is written.
     pub mode: Mode,
-    /// When the last call may be begun.
-    pub deadline: Instant,
 }
 
 /// A change that was shown: in which Studio, what, whose, and the session policy
 /// that it leads to.
 pub type Agreed = (usize, Action, Identity, Option<String>);
 
-/// What came of a pass.
-#[derive(Debug, Default)]
-pub struct Pass {
-    /// The report.
-    pub report: Report,
-    /// What stood in its way and may not another time: whom it was about, or
-    /// nobody in particular. If there is any, the pass has to come again.
-    pub setbacks: Vec<Option<Identity>>,
-    /// Rules whose group or user is not there.
-    pub unresolved_rules: usize,
-    /// Whether it looked at everything, and nothing failed, remained, or was
-    /// held back by a failed read.
-    pub full_and_complete: bool,
-    /// What differs from the table and stays so: in which Studio, whose, why.
-    pub left_alone: Vec<(usize, Identity, LeftAlone)>,
-    /// From an event's time to the change it led to, in milliseconds.
-    pub latencies_ms: Vec<i64>,
-    /// The names under which the mappings that were read had been made: all that
-    /// is known of who is gone. For a terminal, never for a report or a log.
-    pub names: BTreeMap<Identity, String>,
+/// How a pass went in one Studio.
+struct Course {
+    studio: usize,
+    /// Whom it was to look at.
+    asked: Reach,
+    seen: Seen,
+    /// None where the Studio can have no mappings.
+    plan: Option<StudioPlan>,
+    steps: Vec<Step>,
+    problems: Vec<String>,
+    /// Failures beside those of the reading and of the steps.
+    refusals: Vec<CallError>,
+}
+
+impl<'a> Look<'a> {
+    /// A look at everything, in all Studios or in one.
+    pub fn everything(studio: Option<usize>, deadline: Instant) -> Look<'a> {
+        Look {
+            scope: Scope::Everything,
+            more: BTreeMap::new(),
+            studio,
+            events: &[],
+            deadline,
+        }
+    }
+
+    /// A look at these identities, in all Studios or in one.
+    pub fn at(
+        identities: BTreeSet<Identity>,
+        studio: Option<usize>,
+        deadline: Instant,
+    ) -> Look<'a> {
+        Look {
+            scope: Scope::Identities(identities),
+            ..Look::everything(studio, deadline)
+        }
+    }
+
+    /// All that is looked at, as a scope.
+    pub fn whole(&self) -> Scope {
+        let more = self.more.values().map(|reach| match reach {
+            Reach::All => Scope::Everything,
+            Reach::Only(identities) => Scope::Identities(identities.clone()),
+        });
+        more.fold(self.scope.clone(), Scope::and)
+    }
+
+    fn is_about(&self, studio: usize) -> bool {
+        self.studio.is_none_or(|only| only == studio)
+            && (self.scope != Scope::Nothing || self.more.contains_key(&studio))
+    }
+
+    fn names_groups(&self) -> bool {
+        let mut named = self.scope.identities();
+        named.any(|identity| identity.kind == IdentityType::Group)
+    }
+
+    /// Whom it is about in a Studio, if that can be said before the directory is
+    /// read: where groups are named it cannot.
+    fn reach(&self, studio: usize) -> Option<Reach> {
+        let mut reach = match &self.scope {
+            Scope::Nothing => BTreeMap::new(),
+            Scope::Everything => BTreeMap::from([(studio, Reach::All)]),
+            Scope::Identities(_) if self.names_groups() => return None,
+            Scope::Identities(identities) => {
+                BTreeMap::from([(studio, Reach::Only(identities.clone()))])
+            }
+        };
+        if let Some(more) = self.more.get(&studio) {
+            merge(&mut reach, studio, more.clone());
+        }
+        reach.remove(&studio)
+    }
 }
 
 impl Engine {
@@ -116,15 +191,27 @@ impl Engine {
         let flight = Arc::new(Semaphore::new(IN_FLIGHT));
         let tally = Arc::new(Tally::default());
         let table = config.table.clone();
+        let log = config.log_group.as_deref();
         Engine {
             store: IdentityStore::new(config, sdk, &flight, &tally),
             studios: Studio::of_table(&table, sdk, &flight, &tally).await,
+            log: log.map(|group| Log::new(group, sdk, &flight, &tally)),
+            recalled: OnceCell::new(),
             table,
             mode: config.mode,
             log_names: config.log_names,
             tally,
             memory: Mutex::default(),
+            turns: Semaphore::new(IN_FLIGHT),
+            now_ms: || Utc::now().timestamp_millis(),
         }
+    }
+
+    /// The same, by another clock: one that tells the time in milliseconds since
+    /// 1970.
+    #[must_use]
+    pub fn by_clock(self, now_ms: fn() -> i64) -> Engine {
+        Engine { now_ms, ..self }
     }
 
     /// The mode it was configured with.
@@ -152,6 +239,11 @@ impl Engine {
         &self.studios[index]
     }
 
+    /// The time, in milliseconds since 1970.
+    pub fn now_ms(&self) -> i64 {
+        (self.now_ms)()
+    }
+
     /// Requests sent until now, since the tally was last taken.
     pub fn requests(&self) -> u64 {
         self.tally.requests()
@@ -164,282 +256,47 @@ impl Engine {
 
     /// Makes one pass.
     pub async fn pass(&self, task: &Task<'_>) -> Pass {
+        let look = &task.look;
         let mut pass = Pass {
             report: Report {
                 mode: task.mode.name(),
-                scope: task.scope.name(),
+                scope: look.whole().name(),
                 ..Report::default()
             },
+            began_ms: self.now_ms(),
             ..Pass::default()
         };
-        if task.scope == Scope::Nothing {
+        let studios = self.studios_of(look);
+        if studios.is_empty() {
             return pass;
         }
-        let formerly = self.prepare_memory(task);
-        let (seen, plans) = self.settled(task, &formerly, false).await;
-        self.note(&seen, &plans, &mut pass);
-        for plan in &plans {
-            self.leave(task, plan, &mut pass);
-        }
-        pass.names = seen.names();
-        let collided = self.execute(task, &seen, plans, &mut pass).await;
-        if !collided.is_empty() {
-            self.settle(task, &formerly, &collided, &mut pass).await;
-        }
-        let report = &pass.report;
-        // A plan that a person asks for is no pass of a function that applies.
-        pass.full_and_complete = task.scope == Scope::Everything
-            && task.mode == self.mode
-            && task.studio.is_none()
-            && report.failed == 0
-            && report.remaining == 0
-            && pass.setbacks.is_empty()
-            && seen.is_whole();
+        let readings = Readings::new(self, look, false);
+        let prepared = studios
+            .iter()
+            .map(|studio| self.prepare(task, *studio, &readings));
+        let courses: Vec<Vec<Course>> = match task.approve {
+            None => {
+                let ways = prepared.map(async |prepared| {
+                    let mut prepared = prepared.await;
+                    self.go(task, &mut prepared).await
+                });
+                join_all(ways).await
+            }
+            // What was approved is a set over all Studios.
+            Some(approved) => {
+                let mut prepared = join_all(prepared).await;
+                self.approve(approved, &mut prepared, &mut pass);
+                let ways = prepared.iter_mut().map(|prepared| self.go(task, prepared));
+                join_all(ways).await
+            }
+        };
+        let read = readings.into_last().await;
+        self.tell(
+            task,
+            &read,
+            courses.into_iter().flatten().collect(),
+            &mut pass,
+        );
         pass
     }
-
-    /// Deals with the creations that met a mapping which had not been there when
-    /// it was read: looks again at just these, and leaves it to a plan whether
-    /// that mapping is ours to change.
-    async fn settle(
-        &self,
-        task: &Task<'_>,
-        formerly: &BTreeSet<Selector>,
-        collided: &BTreeSet<(usize, Identity)>,
-        pass: &mut Pass,
-    ) {
-        let identities = collided.iter().map(|(_, identity)| identity.clone());
-        let task = &Task {
-            scope: Scope::Identities(identities.collect()),
-            approve: None,
-            ..*task
-        };
-        let (seen, mut plans) = self.settled(task, formerly, true).await;
-        let is_ours =
-            |studio: usize, identity: &Identity| collided.contains(&(studio, identity.clone()));
-        for plan in &mut plans {
-            let studio = plan.studio;
-            let ours = |change: &Change| {
-                change.action != Action::Delete && is_ours(studio, &change.identity)
-            };
-            plan.changes.retain(ours);
-            plan.withheld.retain(ours);
-            plan.left_alone
-                .retain(|(identity, _)| is_ours(studio, identity));
-            plan.unchanged = 0;
-        }
-        self.note(&seen, &plans, pass);
-        plans.iter().for_each(|plan| self.leave(task, plan, pass));
-        for (_, identity) in self.execute(task, &seen, plans, pass).await {
-            pass.setbacks.push(Some(identity));
-        }
-    }
-
-    /// Forgets what the scope makes doubtful; returns the selectors that stood
-    /// for its groups until then.
-    fn prepare_memory(&self, task: &Task<'_>) -> BTreeSet<Selector> {
-        let groups: Vec<&Id> = task
-            .scope
-            .identities()
-            .filter(|identity| identity.kind == IdentityType::Group)
-            .map(|identity| &identity.id)
-            .collect();
-        let formerly = groups
-            .iter()
-            .flat_map(|group| self.store.formerly_selecting(&self.table, group))
-            .collect();
-        // An event about a user, other than a membership, may be about its name.
-        let renamed = task.events.iter().any(|event| {
-            event.scope.name() == "user" && !matches!(event.claim, Some(Claim::Member { .. }))
-        });
-        if task.scope == Scope::Everything || !groups.is_empty() {
-            self.store.forget();
-        } else if renamed {
-            self.store.forget_users();
-        }
-        formerly
-    }
-
-    /// Reads and plans, until the reading can be relied on: again while it lags
-    /// behind a fresh event, and once more if a deletion or a change of policy
-    /// would rest on anything remembered.
-    async fn settled(
-        &self,
-        task: &Task<'_>,
-        formerly: &BTreeSet<Selector>,
-        fresh: bool,
-    ) -> (Observation, Vec<StudioPlan>) {
-        let mut seen = self.observe(task, formerly, fresh).await;
-        for pause in PAUSES {
-            if !lags(task.events, &seen) || Instant::now() + pause >= task.deadline {
-                break;
-            }
-            tokio::time::sleep(pause).await;
-            seen = self.observe(task, formerly, true).await;
-        }
-        let mut plans = self.plans(&seen);
-        if seen.reading.remembered && plans.iter().any(StudioPlan::needs_proof) {
-            seen = self.observe(task, formerly, true).await;
-            plans = self.plans(&seen);
-        }
-        (seen, plans)
-    }
-
-    fn plans(&self, seen: &Observation) -> Vec<StudioPlan> {
-        let directory = &seen.reading.directory;
-        let studios = seen.studios.iter();
-        let readable = studios.filter_map(|(studio, seen)| {
-            Some((*studio, seen.reach.as_ref()?, seen.actual.as_ref()?))
-        });
-        readable
-            .map(|(studio, reach, actual)| {
-                plan::plan(&self.table, studio, directory, reach, actual)
-            })
-            .collect()
-    }
-
-    /// Writes down what a person should know, apart from the changes.
-    fn note(&self, seen: &Observation, plans: &[StudioPlan], pass: &mut Pass) {
-        self.note_unresolved(seen, pass);
-        let report = &mut pass.report;
-        for failure in &seen.reading.failures {
-            match failure.error.kind {
-                Kind::NoTime => report.remaining += 1,
-                _ => report.failed += 1,
-            }
-            report.problems.push(match &failure.about {
-                Some(identity) => format!("{identity}: {}", failure.error),
-                None => failure.error.to_string(),
-            });
-            if failure.error.is_transient() {
-                pass.setbacks.push(failure.about.clone());
-            }
-        }
-        for (studio, seen) in &seen.studios {
-            let name = self.name(*studio);
-            if let Some(why) = &seen.unusable {
-                report.failed += 1;
-                report.problems.push(format!("{name} {why}"));
-            }
-            for (about, refusal) in &seen.failures {
-                report.problems.push(match about {
-                    Some(identity) => format!("{name}: {identity}: {refusal}"),
-                    None => format!("{name}: {refusal}"),
-                });
-                match refusal.is_no_time() {
-                    true => report.remaining += 1,
-                    false => report.failed += 1,
-                }
-                if refusal.is_transient() {
-                    pass.setbacks.push(about.clone());
-                }
-            }
-        }
-        for plan in plans {
-            let name = self.name(plan.studio);
-            if !plan.withheld.is_empty() {
-                let doubts: BTreeMap<&Doubt, String> = plan
-                    .doubts
-                    .iter()
-                    .map(|doubt| (doubt, doubt.to_string()))
-                    .collect();
-                let doubts: Vec<&str> = doubts.values().map(String::as_str).collect();
-                let withheld = match plan.withheld.len() {
-                    1 => "1 deletion or policy change is withheld".to_owned(),
-                    count => format!("{count} deletions or policy changes are withheld"),
-                };
-                report
-                    .problems
-                    .push(format!("{name}: {withheld}: {}", doubts.join("; ")));
-            }
-            for (identity, reason) in &plan.left_alone {
-                let LeftAlone::NotOurs = reason else { continue };
-                report.problems.push(format!(
-                    "{name}: {identity} has a session policy that the table does not name; \
-                     left alone (to take it over, name that policy in retired_policies)"
-                ));
-            }
-        }
-    }
-
-    /// Rules whose group or user is not there; and entries of `protect` whose
-    /// group is not, since nobody knows any more whom they protect.
-    fn note_unresolved(&self, seen: &Observation, pass: &mut Pass) {
-        let is_gone =
-            |selector| seen.reading.directory.selected.get(selector) == Some(&Answer::Gone);
-        let holds = |selector: &Selector| {
-            selector.names_one_group() && self.table.on_missing_group == OnMissingGroup::Hold
-        };
-        pass.unresolved_rules = 0;
-        let mut problems = Vec::new();
-        for (index, rule) in self.table.rules.iter().enumerate() {
-            if !is_gone(&rule.select) {
-                continue;
-            }
-            pass.unresolved_rules += 1;
-            let effect = match holds(&rule.select) {
-                true => format!(
-                    "nothing is deleted or changed in {} until it is",
-                    self.name(rule.studio)
-                ),
-                false => "the rule maps nobody".to_owned(),
-            };
-            problems.push(format!(
-                "rules[{index}]: {} is not there; {effect}",
-                rule.select
-            ));
-        }
-        for (index, entry) in self.table.protect.iter().enumerate() {
-            if entry.needs_directory() && is_gone(&entry.select) && holds(&entry.select) {
-                pass.unresolved_rules += 1;
-                problems.push(format!(
-                    "protect[{index}]: {} is not there; nothing is deleted or changed until it is",
-                    entry.select
-                ));
-            }
-        }
-        problems.retain(|problem| !pass.report.problems.contains(problem));
-        pass.report.problems.extend(problems);
-    }
-
-    fn name(&self, studio: usize) -> String {
-        let studio = &self.table.studios[studio];
-        match studio.alias == studio.id {
-            true => format!("Studio {}", studio.id),
-            false => format!("Studio {} ({})", studio.alias, studio.id),
-        }
-    }
-
-    fn warn_once(&self, studio: usize, why: &str) {
-        if self.with_memory(|memory| memory.warned.insert(studio)) {
-            tracing::warn!(
-                studio_id = %self.table.studios[studio].id,
-                reason = why,
-                "the Studio's AuthMode is not known; going on as if it were SSO"
-            );
-        }
-    }
-
-    fn remember_occupancy(&self, studio: usize, occupancy: Occupancy) {
-        self.with_memory(|memory| memory.occupancy.insert(studio, (Instant::now(), occupancy)));
-    }
-
-    fn with_memory<T>(&self, f: impl FnOnce(&mut Memory) -> T) -> T {
-        f(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Whether what was read contradicts an event so fresh that the directory may
-/// not have caught up with it.
-fn lags(events: &[Event], seen: &Observation) -> bool {
-    events.iter().any(|event| {
-        let is_fresh = event.time_ms.is_some_and(|at| now_ms() - at < FRESH_MS);
-        let claim = event.claim.as_ref().filter(|_| is_fresh);
-        claim.is_some_and(|claim| claim.is_contradicted_by(&seen.reading.directory))
-    })
-}
-
-/// The time, in milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    Utc::now().timestamp_millis()
 }

@@ -11,12 +11,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Mode;
 use crate::error::Problem;
-use crate::event::Event;
-use crate::plan::Change;
-use crate::policy::Studio;
-use crate::report::{Outcome, Report};
-use crate::studio::Refusal;
-use crate::sync::{Pass, now_ms};
+use crate::report::{Pass, Report};
 
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "EmrStudioSync";
@@ -75,57 +70,6 @@ pub fn init_terminal(verbosity: u8) {
         .try_init();
 }
 
-/// One change, one record: who, where, what, by which rule, and because of
-/// which events.
-pub(crate) fn change<'e>(
-    studio: &Studio,
-    change: &Change,
-    name: Option<&str>,
-    outcome: Outcome,
-    refusal: Option<&Refusal>,
-    causes: impl Iterator<Item = &'e Event> + Clone,
-) {
-    let ids = |id: fn(&Event) -> Option<&str>| {
-        let ids: Vec<&str> = causes.clone().filter_map(id).collect();
-        (!ids.is_empty()).then(|| ids.join(" "))
-    };
-    let cause = ids(|event| event.id.as_deref());
-    let cloudtrail = ids(|event| event.cloudtrail_id.as_deref());
-    let error = refusal.map(Refusal::to_string);
-    let action = change.action.name();
-    // The level is part of a record's type, so each needs a line of its own.
-    macro_rules! record {
-        ($level:ident) => {
-            tracing::$level!(
-                action,
-                outcome = outcome.name(),
-                studio = studio.alias,
-                studio_id = studio.id,
-                identity_type = %change.identity.kind,
-                identity_id = %change.identity.id,
-                identity_name = name,
-                session_policy = change.session_policy,
-                previous_policy = change.previous_policy,
-                rule = change.rule,
-                via_group = change.via_group.as_ref().map(tracing::field::display),
-                cause,
-                cloudtrail,
-                error,
-                "change"
-            )
-        };
-    }
-    match outcome {
-        Outcome::Done | Outcome::Planned => record!(info),
-        Outcome::Failed => record!(error),
-        Outcome::Held
-        | Outcome::Withheld
-        | Outcome::Skipped
-        | Outcome::OverCapacity
-        | Outcome::Remaining => record!(warn),
-    }
-}
-
 /// The report, as one record; its changes have theirs already.
 pub(crate) fn report(report: &Report) {
     for problem in &report.problems {
@@ -172,6 +116,8 @@ pub struct Counts {
     pub ignored: usize,
     /// Payloads and messages that could not be understood.
     pub rejected: usize,
+    /// Identities, and whole Studios, that are still to be looked at.
+    pub unfinished: usize,
     /// Requests sent to AWS.
     pub api_calls: u64,
     /// How many of them were throttled.
@@ -180,28 +126,40 @@ pub struct Counts {
 
 /// The metrics of one invocation, as the line of CloudWatch's embedded metric
 /// format. They carry the function's name, so that two of them in one account
-/// don't add up.
-pub fn metrics(pass: &Pass, counts: &Counts, function: Option<&str>) -> Value {
+/// don't add up. `mode` is the function's own: in mode plan, what it would do
+/// counts; a plan that somebody asks of a function that applies does not.
+pub fn metrics(
+    pass: &Pass,
+    counts: &Counts,
+    mode: Mode,
+    function: Option<&str>,
+    now_ms: i64,
+) -> Value {
     let report = &pass.report;
-    // What a plan would do has not been done.
-    let done = |count: usize| match report.mode == Mode::Apply.name() {
+    let changed = |count: usize| match report.mode == mode.name() {
         true => json!(count),
         false => json!(0),
     };
     let mut values: BTreeMap<&str, Value> = BTreeMap::from([
-        ("Created", done(report.created)),
-        ("Updated", done(report.updated)),
-        ("Deleted", done(report.deleted)),
+        ("Created", changed(report.created)),
+        ("Updated", changed(report.updated)),
+        ("Deleted", changed(report.deleted)),
         ("Held", json!(report.held)),
+        ("Withheld", json!(pass.withheld)),
         ("OverCapacity", json!(report.over_capacity)),
-        ("Failed", json!(report.failed)),
+        ("Failed", json!(pass.refused)),
+        ("Orphans", json!(pass.orphans)),
+        ("Unfinished", json!(counts.unfinished)),
         ("Ignored", json!(counts.ignored)),
         ("Rejected", json!(counts.rejected)),
         ("UnresolvedRules", json!(pass.unresolved_rules)),
         ("Throttled", json!(counts.throttled)),
         ("ApiCalls", json!(counts.api_calls)),
-        ("FullPassCompleted", json!(u8::from(pass.full_and_complete))),
     ]);
+    // Silence is the sign that none was made: so nobody else says 0.
+    if let Some(complete) = pass.full_and_complete {
+        values.insert("FullPassCompleted", json!(u8::from(complete)));
+    }
     // The format takes at most 100 values of one metric in a line.
     match &pass.latencies_ms[..] {
         [] => {}
@@ -226,7 +184,7 @@ pub fn metrics(pass: &Pass, counts: &Counts, function: Option<&str>) -> Value {
     };
     let mut line = json!({
         "_aws": {
-            "Timestamp": now_ms(),
+            "Timestamp": now_ms,
             "CloudWatchMetrics": [
                 { "Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics }
             ],

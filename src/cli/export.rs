@@ -48,7 +48,7 @@ async fn file(engine: &Engine) -> Result<File, String> {
     let table = engine.table();
     let studios = table.studios.iter().enumerate();
     let studios = studios.map(|(index, studio)| one_studio(engine, index, studio));
-    let selection = engine.store().select(table, no_deadline());
+    let selection = engine.store().select(table, engine.now_ms(), no_deadline());
     let (studios, selection) = join(try_join_all(studios), selection).await;
     let studios = studios?;
     if let Some(failure) = selection.failures.first() {

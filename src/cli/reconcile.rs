@@ -13,10 +13,9 @@ use super::connection::{Connected, Connection, no_deadline};
 use super::output::{Output, outln, put};
 use super::progress::watched;
 use crate::config::Mode;
-use crate::event::Scope;
 use crate::identity::Identity;
-use crate::report::{ChangeReport, Outcome, Report};
-use crate::sync::{Agreed, Pass, Task};
+use crate::report::{ChangeReport, Outcome, Pass, Report};
+use crate::sync::{Agreed, Look, Task};
 use shown::identity_of;
 
 /// The exit code of `plan` when there is something to do.
@@ -135,7 +134,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
 
 /// Whether everything that was tried went well.
 fn is_sound(pass: &Pass) -> bool {
-    pass.setbacks.is_empty() && pass.report.failed == 0 && pass.report.remaining == 0
+    pass.unfinished.is_empty() && pass.report.failed == 0 && pass.report.remaining == 0
 }
 
 impl Connected {
@@ -148,13 +147,10 @@ impl Connected {
     ) -> Result<Pass, String> {
         let studio = studio.map(|name| self.studio(name)).transpose()?;
         let task = Task {
-            scope: Scope::Everything,
-            events: &[],
-            studio,
+            look: Look::everything(studio, no_deadline()),
             approve,
             agreed,
             mode,
-            deadline: no_deadline(),
         };
         let doing = match mode {
             Mode::Plan => "reading",

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
@@ -14,20 +13,23 @@ use crate::identity::{Id, Identity, IdentityType};
 use crate::policy::fit::{Answer, Directory, Reach};
 use crate::policy::{Assign, OnDisabledUser, Selector, Table};
 
-/// How long it is remembered which groups and users the selectors stand for.
-const MEMORY: Duration = Duration::from_secs(5 * 60);
+/// How long it is remembered which groups and users the selectors stand for, in
+/// milliseconds.
+const MEMORY_MS: i64 = 5 * 60_000;
 
 /// What a selector stood for when it was last looked up.
 #[derive(Clone, Debug)]
 pub(super) struct Remembered {
-    at: Instant,
+    at_ms: i64,
     answer: Answer<BTreeSet<Id>>,
     names: BTreeMap<Identity, String>,
 }
 
 /// A reading of the directory, and what went wrong with it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reading {
+    /// When it was begun.
+    pub began: Instant,
     /// What was read.
     pub directory: Directory,
     /// What could not be.
@@ -95,12 +97,18 @@ impl IdentityStore {
         f(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Looks up what each selector of the table stands for.
-    pub async fn select(&self, table: &Table, deadline: Instant) -> Reading {
+    /// Looks up what each selector of the table stands for. `now_ms` tells how old
+    /// is what is remembered.
+    pub async fn select(&self, table: &Table, now_ms: i64, deadline: Instant) -> Reading {
         let selectors = table.selectors();
-        let mut reading = Reading::default();
+        let mut reading = Reading {
+            began: Instant::now(),
+            directory: Directory::default(),
+            failures: Vec::new(),
+            remembered: false,
+        };
         let remembered: BTreeMap<Selector, Remembered> = self.with_memory(|memory| {
-            memory.retain(|_, known| known.at.elapsed() < MEMORY);
+            memory.retain(|_, known| (0..MEMORY_MS).contains(&(now_ms - known.at_ms)));
             memory
                 .iter()
                 .map(|(selector, known)| (selector.clone(), known.clone()))
@@ -129,12 +137,19 @@ impl IdentityStore {
         };
         let (found, all_groups) = join(found, all_groups).await;
 
-        let at = Instant::now();
+        let at_ms = now_ms;
         let mut looked_up: BTreeMap<Selector, Remembered> = remembered;
         for (selector, found) in single.into_iter().zip(found) {
             match found {
                 Ok((answer, names)) => {
-                    looked_up.insert(selector.clone(), Remembered { at, answer, names });
+                    looked_up.insert(
+                        selector.clone(),
+                        Remembered {
+                            at_ms,
+                            answer,
+                            names,
+                        },
+                    );
                 }
                 Err(error) => reading.unread(selector, error),
             }
@@ -153,14 +168,22 @@ impl IdentityStore {
                     let name =
                         |(id, name): (&Id, &String)| (Identity::group(id.clone()), name.clone());
                     let names = fitting.into_iter().map(name).collect();
-                    looked_up.insert(selector.clone(), Remembered { at, answer, names });
+                    looked_up.insert(
+                        selector.clone(),
+                        Remembered {
+                            at_ms,
+                            answer,
+                            names,
+                        },
+                    );
                 }
             }
             Err(error) => {
-                let unread = patterns
-                    .into_iter()
-                    .map(|selector| (selector.clone(), Answer::Unread));
-                reading.directory.selected.extend(unread);
+                for selector in patterns {
+                    let passes = error.is_transient();
+                    let unread = Answer::Unread { passes };
+                    reading.directory.selected.insert(selector.clone(), unread);
+                }
                 reading.failures.push(Failure { about: None, error });
             }
         }
@@ -311,9 +334,19 @@ impl Reading {
         self.directory.selected.insert(selector.clone(), unread);
     }
 
-    fn failed<T>(&mut self, about: Option<Identity>, error: CallError) -> Answer<T> {
+    /// Keeps a failure, and gives the answer that there is none.
+    pub fn failed<T>(&mut self, about: Option<Identity>, error: CallError) -> Answer<T> {
+        let passes = error.is_transient();
         self.failures.push(Failure { about, error });
-        Answer::Unread
+        Answer::Unread { passes }
+    }
+
+    /// Whether nothing that the table names could be looked up, for a reason that
+    /// passes.
+    pub fn is_blind(&self) -> bool {
+        let mut selected = self.directory.selected.values().peekable();
+        selected.peek().is_some()
+            && selected.all(|answer| matches!(answer, Answer::Unread { passes: true }))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Which rule fits whom: the table applied to what was read of the directory.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use super::{Assign, OnDisabledUser, OnMissingGroup, Selector, Table};
+use super::{Assign, OnDisabledUser, Selector, Table};
 use crate::identity::{Id, Identity, IdentityType};
 
 /// What was read of the identity store, as far as somebody asked.
@@ -34,7 +33,10 @@ pub enum Answer<T> {
     /// There is no such user or group.
     Gone,
     /// It could not be read, or not to the end.
-    Unread,
+    Unread {
+        /// Whether it may be another time: the reason passes by itself.
+        passes: bool,
+    },
 }
 
 impl<T> Answer<T> {
@@ -42,7 +44,7 @@ impl<T> Answer<T> {
     pub fn known(&self) -> Option<&T> {
         match self {
             Answer::Is(value) => Some(value),
-            Answer::Gone | Answer::Unread => None,
+            Answer::Gone | Answer::Unread { .. } => None,
         }
     }
 
@@ -51,7 +53,7 @@ impl<T> Answer<T> {
         match self {
             Answer::Is(value) => Answer::Is(f(value)),
             Answer::Gone => Answer::Gone,
-            Answer::Unread => Answer::Unread,
+            Answer::Unread { passes } => Answer::Unread { passes },
         }
     }
 
@@ -60,7 +62,7 @@ impl<T> Answer<T> {
         match self {
             Answer::Is(_) => Some(true),
             Answer::Gone => Some(false),
-            Answer::Unread => None,
+            Answer::Unread { .. } => None,
         }
     }
 }
@@ -80,6 +82,18 @@ impl Reach {
         match self {
             Reach::All => true,
             Reach::Only(identities) => identities.contains(identity),
+        }
+    }
+
+    /// The reach that covers both.
+    #[must_use]
+    pub fn and(self, other: Reach) -> Reach {
+        match (self, other) {
+            (Reach::Only(mut all), Reach::Only(more)) => {
+                all.extend(more);
+                Reach::Only(all)
+            }
+            (Reach::All, _) | (_, Reach::All) => Reach::All,
         }
     }
 
@@ -117,37 +131,6 @@ pub struct Wanted {
     pub rule: usize,
     /// The group that brought it in, for the members of groups.
     pub via_group: Option<Id>,
-}
-
-/// Why nothing of a Studio may be deleted or changed in this pass.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Doubt {
-    /// A rule, or an entry of `protect`, names a group that is not there.
-    MissingGroup {
-        /// Its place in the table, `rules[0]`.
-        place: String,
-        /// What it says.
-        selector: Selector,
-    },
-    /// Something it rests on could not be read.
-    Unread {
-        /// What, in words.
-        what: String,
-    },
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Doubt::MissingGroup { place, selector } => {
-                write!(
-                    f,
-                    "{place}: {selector} is not there (renamed, deleted or misspelt)"
-                )
-            }
-            Doubt::Unread { what } => write!(f, "{what} could not be read"),
-        }
-    }
 }
 
 impl Table {
@@ -262,91 +245,6 @@ impl Table {
             itself || as_member
         })
     }
-
-    /// What of the reading is missing for a deletion, or a change of policy, in
-    /// this Studio. None: it is proven.
-    pub fn doubts(&self, studio: usize, directory: &Directory, reach: &Reach) -> Vec<Doubt> {
-        let mut doubts = BTreeSet::new();
-        for (index, rule) in self.rules_of(studio) {
-            let place = format!("rules[{index}]");
-            let members = rule.assign == Assign::Members;
-            self.doubt_selector(&rule.select, members, &place, directory, reach, &mut doubts);
-        }
-        let protect = self.protect.iter().enumerate();
-        for (index, entry) in protect.filter(|(_, entry)| entry.needs_directory()) {
-            let place = format!("protect[{index}]");
-            let members = entry.assign != Some(Assign::Group);
-            self.doubt_selector(
-                &entry.select,
-                members,
-                &place,
-                directory,
-                reach,
-                &mut doubts,
-            );
-        }
-        if self.on_disabled_user == OnDisabledUser::Remove {
-            for fit in self.fits(studio, directory, reach) {
-                let user = &fit.identity;
-                let unread = matches!(directory.enabled.get(&user.id), None | Some(Answer::Unread));
-                if user.kind == IdentityType::User && unread {
-                    doubts.insert(Doubt::Unread {
-                        what: format!("the status of {user}"),
-                    });
-                }
-            }
-        }
-        doubts.into_iter().collect()
-    }
-
-    fn doubt_selector(
-        &self,
-        selector: &Selector,
-        members: bool,
-        place: &str,
-        directory: &Directory,
-        reach: &Reach,
-        doubts: &mut BTreeSet<Doubt>,
-    ) {
-        let unread = |what: String| Doubt::Unread { what };
-        let groups = match directory.selected.get(selector) {
-            None | Some(Answer::Unread) => {
-                doubts.insert(unread(format!("{place}: {selector}")));
-                return;
-            }
-            Some(Answer::Gone) => {
-                let held = self.on_missing_group == OnMissingGroup::Hold;
-                if held && selector.names_one_group() {
-                    let selector = selector.clone();
-                    doubts.insert(Doubt::MissingGroup {
-                        place: place.to_owned(),
-                        selector,
-                    });
-                }
-                return;
-            }
-            Some(Answer::Is(ids)) => ids,
-        };
-        if selector.kind() == IdentityType::User || !members || groups.is_empty() {
-            return;
-        }
-        match reach.users() {
-            None => {
-                for group in groups {
-                    if !matches!(directory.members.get(group), Some(Answer::Is(_))) {
-                        doubts.insert(unread(format!("the list of members of GROUP {group}")));
-                    }
-                }
-            }
-            Some(users) => {
-                for user in users {
-                    if matches!(directory.groups_of.get(user), None | Some(Answer::Unread)) {
-                        doubts.insert(unread(format!("the groups of USER {user}")));
-                    }
-                }
-            }
-        }
-    }
 }
 
 impl Directory {
@@ -376,6 +274,30 @@ impl Directory {
             Some(there) => Some(there),
             None => (seen || self.selects(identity)).then_some(true),
         }
+    }
+
+    /// Whether a group that was looked up by id bears another name than one by
+    /// which it is selected, or one by which it should be: then what is known of
+    /// the selectors is out of date. So it may be if the group could not be read.
+    pub fn is_out_of_date(&self) -> bool {
+        self.groups.iter().any(|(group, answer)| {
+            let name = match answer {
+                Answer::Is(name) => name.as_deref(),
+                Answer::Gone => None,
+                Answer::Unread { .. } => return true,
+            };
+            self.selected.iter().any(|(selector, selected)| {
+                let Selector::Group(pattern) = selector else {
+                    return false;
+                };
+                let known = match selected {
+                    Answer::Is(ids) => ids.contains(group),
+                    Answer::Gone => false,
+                    Answer::Unread { .. } => return false,
+                };
+                known != name.is_some_and(|name| pattern.is_borne_by(name))
+            })
+        })
     }
 
     /// Whether a group holds a user, if that was read.

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use super::{Engine, Task};
-use crate::config::Mode;
-use crate::event::Scope;
+use super::{Engine, Look};
 use crate::identity::{Id, Identity, IdentityType};
-use crate::policy::fit::{Doubt, Wanted};
+use crate::policy::doubt::Cause;
+use crate::policy::fit::Wanted;
 
 /// Who can open what, as far as it could be read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,16 +56,8 @@ impl Engine {
     /// Reads every mapping of every Studio, or of one, and the rule that wants
     /// it so.
     pub async fn access(&self, studio: Option<usize>, deadline: Instant) -> Survey {
-        let task = Task {
-            scope: Scope::Everything,
-            events: &[],
-            studio,
-            approve: None,
-            agreed: None,
-            mode: Mode::Plan,
-            deadline,
-        };
-        let seen = self.observe(&task, &BTreeSet::new(), true).await;
+        let look = Look::everything(studio, deadline);
+        let seen = self.observe(&look, true).await;
         let directory = &seen.reading.directory;
         let mut survey = Survey::default();
         for failure in &seen.reading.failures {
@@ -77,8 +68,9 @@ impl Engine {
         }
         for (studio, looked) in &seen.studios {
             let name = self.name(*studio);
-            let unusable = looked.unusable.iter().map(|why| format!("{name} {why}"));
-            survey.problems.extend(unusable);
+            let told = looked.unusable.iter().chain(&looked.remarks);
+            let told = told.map(|why| format!("{name} {why}"));
+            survey.problems.extend(told);
             let failures = looked.failures.iter();
             survey
                 .problems
@@ -89,10 +81,9 @@ impl Engine {
             };
             let mut doubtful = false;
             for doubt in self.table.doubts(*studio, directory, reach) {
-                if let Doubt::Unread { .. } = doubt {
-                    doubtful = true;
-                } else {
-                    survey.missing.insert(doubt.to_string());
+                match doubt.cause {
+                    Cause::Missing { .. } => drop(survey.missing.insert(doubt.to_string())),
+                    Cause::Unread { .. } | Cause::BareList | Cause::Nobodys => doubtful = true,
                 }
             }
             let wanted = self.table.wanted(*studio, directory, reach);

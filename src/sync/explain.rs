@@ -6,9 +6,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::observe::Observation;
-use super::{Engine, Task};
-use crate::config::Mode;
-use crate::event::{Scope, Subject};
+use super::{Engine, Look};
+use crate::event::Subject;
 use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::{self, Action, LeftAlone, StudioPlan};
 use crate::policy::fit::{Answer, Directory, Reach};
@@ -90,7 +89,7 @@ impl Engine {
         };
         let id = match found {
             Ok(Answer::Is(id)) => id,
-            Ok(Answer::Gone | Answer::Unread) => {
+            Ok(Answer::Gone | Answer::Unread { .. }) => {
                 explanation
                     .problems
                     .push(format!("there is no {kind} of that name"));
@@ -103,16 +102,9 @@ impl Engine {
         };
         let identity = Identity { kind, id };
         explanation.identity_id = Some(identity.id.clone());
-        let task = Task {
-            scope: Scope::Identities(BTreeSet::from([identity.clone()])),
-            events: &[],
-            studio,
-            approve: None,
-            agreed: None,
-            mode: Mode::Plan,
-            deadline,
-        };
-        let seen = self.observe(&task, &BTreeSet::new(), true).await;
+        let who = BTreeSet::from([identity.clone()]);
+        let look = Look::at(who, studio, deadline);
+        let seen = self.observe(&look, true).await;
         explanation.problems = self.not_read(&seen);
         for studio in seen.studios.keys() {
             let mut one = self.explain_in(*studio, &identity, &seen);
@@ -136,10 +128,11 @@ impl Engine {
         let mut problems: Vec<String> = failures.map(|failure| failure.error.to_string()).collect();
         for (studio, looked) in &seen.studios {
             let name = self.name(*studio);
-            let unusable = looked.unusable.iter().map(|why| format!("{name} {why}"));
+            let told = looked.unusable.iter().chain(&looked.remarks);
+            let told = told.map(|why| format!("{name} {why}"));
             let refusals = looked.failures.iter();
             let refusals = refusals.map(|(_, why)| format!("{name}: {why}"));
-            problems.extend(unusable.chain(refusals));
+            problems.extend(told.chain(refusals));
         }
         problems
     }
@@ -157,21 +150,15 @@ impl Engine {
         let Some(change) = one.change else {
             return (None, Vec::new());
         };
-        let task = Task {
-            scope: Scope::Everything,
-            events: &[],
-            studio: Some(studio),
-            approve: None,
-            agreed: None,
-            mode: Mode::Plan,
-            deadline,
-        };
-        let seen = self.observe(&task, &BTreeSet::new(), false).await;
+        let look = Look::everything(Some(studio), deadline);
+        let seen = self.observe(&look, false).await;
         let problems = self.not_read(&seen);
-        let why = match self.plans(&seen).pop() {
+        let looked = &seen.studios[&studio];
+        let plan = self.plan(studio, &seen.reading, looked);
+        let why = match plan.filter(|plan| !plan.is_of_nothing_read()) {
             None => Some("the Studio could not be read as a whole".to_owned()),
-            Some(plan) if plan.withholds(identity) => Some(withheld(&plan)),
-            Some(plan) => match self.fate(&task, &seen, &plan, identity).await {
+            Some(plan) if plan.withholds(identity) => Some(withheld(&plan, identity)),
+            Some(plan) => match self.fate(&look, looked, &plan, identity).await {
                 Some(Outcome::Held) => Some(
                     "too many would go at once, and all are held until somebody approves"
                         .to_owned(),
@@ -283,8 +270,9 @@ impl Engine {
 }
 
 /// Why a plan withholds what it does.
-fn withheld(plan: &StudioPlan) -> String {
-    let doubts: Vec<String> = plan.doubts.iter().map(ToString::to_string).collect();
+fn withheld(plan: &StudioPlan, identity: &Identity) -> String {
+    let doubts: BTreeSet<String> = plan.doubts_of(identity).map(ToString::to_string).collect();
+    let doubts: Vec<String> = doubts.into_iter().collect();
     format!("that is withheld: {}", doubts.join("; "))
 }
 
@@ -304,7 +292,7 @@ fn verdict(plan: &StudioPlan, identity: &Identity, explanation: &StudioExplanati
         return will.to_owned();
     }
     if plan.withholds(identity) {
-        return format!("would change, but not now: {}", withheld(plan));
+        return format!("would change, but not now: {}", withheld(plan, identity));
     }
     if let Some((_, reason)) = plan.left_alone.iter().find(|(one, _)| one == identity) {
         return match reason {

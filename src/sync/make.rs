@@ -1,57 +1,70 @@
-//! Carrying out plans, as far as the guard lets them.
+//! Making the changes of a Studio, as far as they may be made.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream;
+use tokio::time::{Duration, Instant};
 
-use super::observe::Observation;
-use super::{Engine, OCCUPANCY_MEMORY, Pass, Task, now_ms};
+use super::memory::Made as Remembered;
+use super::prepare::Prepared;
+use super::readings::Readings;
+use super::{Course, Engine, Look, PAUSES, Task};
+use crate::aws::{CallError, Kind};
 use crate::config::Mode;
-use crate::event::Kind;
-use crate::guard::{self, Occupancy, Verdict};
+use crate::event::Scope;
+use crate::guard::{self, Occupancy};
 use crate::identity::{Identity, IdentityType};
-use crate::plan::{Action, Change, StudioPlan};
+use crate::pace::IN_FLIGHT;
+use crate::plan::{Action, Change};
+use crate::policy::fit::Answer;
+use crate::record::Record;
 use crate::report::Outcome;
 use crate::studio::{Made, Refusal};
-use crate::telemetry;
 
-/// What happens to the deletions of one Studio's plan.
-struct Judged<'p> {
-    plan: &'p StudioPlan,
-    changes: Vec<&'p Change>,
-    /// Done, for those that may go.
-    fate: Outcome,
-    occupancy: Option<Occupancy>,
-}
+/// After how long a creation asks again whether the membership still is that it
+/// rests on: another writer may have been there since.
+const OLD: Duration = Duration::from_secs(10);
+/// So many failures in a row that may pass are the Studio's, and not theirs whose
+/// changes they are: the rest of its changes is left for later.
+const TROUBLE: usize = 3;
 
 /// A change, what became of it, and why if that was not what it was for.
-struct Step<'p> {
-    change: &'p Change,
-    outcome: Outcome,
-    refusal: Option<Refusal>,
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) change: Change,
+    pub(super) outcome: Outcome,
+    pub(super) refusal: Option<Refusal>,
+    /// Whether it may go another time.
+    pub(super) passes: bool,
+    pub(super) approved: bool,
+    /// Whether a creation met a mapping that had not been there when it was read.
     collided: bool,
 }
 
-impl<'p> Step<'p> {
-    fn new(change: &'p Change, outcome: Outcome) -> Step<'p> {
+impl Step {
+    fn new(change: &Change, outcome: Outcome) -> Step {
         Step {
-            change,
+            change: change.clone(),
             outcome,
             refusal: None,
+            passes: false,
+            approved: false,
             collided: false,
         }
     }
 
-    fn refused(change: &'p Change, refusal: Refusal) -> Step<'p> {
+    fn refused(change: &Change, refusal: Refusal) -> Step {
         let outcome = match refusal.is_no_time() {
             true => Outcome::Remaining,
             false => Outcome::Failed,
         };
         Step {
-            change,
-            outcome,
+            passes: refusal.is_transient(),
             refusal: Some(refusal),
-            collided: false,
+            ..Step::new(change, outcome)
         }
     }
 }
@@ -65,368 +78,359 @@ impl Task<'_> {
 }
 
 impl Engine {
-    /// Carries out the plans, and reports what became of each change. Returns the
-    /// creations that met a mapping which had not been there, and are not reported.
-    pub(super) async fn execute(
-        &self,
-        task: &Task<'_>,
-        seen: &Observation,
-        plans: Vec<StudioPlan>,
-        pass: &mut Pass,
-    ) -> BTreeSet<(usize, Identity)> {
-        let judged = plans.iter().map(|plan| {
-            let occupancy = seen
-                .studios
-                .get(&plan.studio)
-                .and_then(|seen| seen.occupancy);
-            self.judge(task, plan, occupancy)
-        });
-        let (mut judged, refusals): (Vec<_>, Vec<_>) = join_all(judged).await.into_iter().unzip();
-        for (studio, refusal) in refusals.into_iter().flatten() {
-            let what = "the deletions there could not be counted against its mappings";
-            pass.report
-                .problems
-                .push(format!("{}: {what}: {refusal}", self.name(studio)));
-            pass.setbacks.extend(refusal.is_transient().then_some(None));
+    /// Makes the changes of a prepared Studio. Creations that met a mapping which
+    /// had not been there are looked at once more.
+    pub(super) async fn go(&self, task: &Task<'_>, prepared: &mut Prepared) -> Vec<Course> {
+        let mut course = self.carry_out(task, prepared).await;
+        let collided = |step: &Step| step.collided.then(|| step.change.identity.clone());
+        let collided: BTreeSet<Identity> = course.steps.iter().filter_map(collided).collect();
+        if collided.is_empty() {
+            return vec![course];
         }
-        self.approve(task, &mut judged, pass);
-
-        let carried_out = judged
-            .iter()
-            .map(|deletions| self.carry_out(task, deletions));
-        let mut collided = BTreeSet::new();
-        for (deletions, steps) in judged.iter().zip(join_all(carried_out).await) {
-            let studio = &self.table.studios[deletions.plan.studio];
-            for step in steps {
-                if step.collided {
-                    collided.insert((deletions.plan.studio, step.change.identity.clone()));
-                    continue;
-                }
-                pass.report.add(studio, step.change, step.outcome);
-                if let Some(refusal) = &step.refusal {
-                    let (name, identity) =
-                        (self.name(deletions.plan.studio), &step.change.identity);
-                    pass.report
-                        .problems
-                        .push(format!("{name}: {identity}: {refusal}"));
-                    if refusal.is_transient() {
-                        pass.setbacks.push(Some(step.change.identity.clone()));
-                    }
-                }
-                if step.outcome == Outcome::Done {
-                    pass.latencies_ms.extend(latency_ms(task, step.change));
-                }
-            }
-        }
-        collided
+        course.steps.retain(|step| !step.collided);
+        let second = self.settle(task, prepared.studio, &collided).await;
+        vec![course, second]
     }
 
-    /// What would become of the change that a plan has for one identity.
-    pub(super) async fn fate(
-        &self,
-        task: &Task<'_>,
-        seen: &Observation,
-        plan: &StudioPlan,
-        identity: &Identity,
-    ) -> Option<Outcome> {
-        let occupancy = seen.studios.get(&plan.studio)?.occupancy;
-        let mut changes = plan.changes.iter();
-        let change = changes.find(|change| change.identity == *identity)?;
-        let (judged, _) = self.judge(task, plan, occupancy).await;
-        if change.action != Action::Create {
-            return Some(judged.fate);
-        }
-        let leaving = match judged.fate {
-            Outcome::Done => judged.changes,
-            _ => Vec::new(),
-        };
-        let creations: Vec<&Change> = plan.of(Action::Create).collect();
-        let room = self.room(task, plan.studio, judged.occupancy, &creations);
-        let studio = &self.table.studios[plan.studio];
-        let (_, over) = guard::fit(studio, &room.await.ok()?, &leaving, creations);
-        let is_over = over.iter().any(|change| change.identity == *identity);
-        Some(match is_over {
-            true => Outcome::OverCapacity,
-            false => Outcome::Planned,
-        })
-    }
-
-    /// Asks the guard, and counts the Studio's mappings if it needs to know.
-    async fn judge<'p>(
-        &self,
-        task: &Task<'_>,
-        plan: &'p StudioPlan,
-        mut occupancy: Option<Occupancy>,
-    ) -> (Judged<'p>, Option<(usize, Refusal)>) {
-        let studio_id = &self.table.studios[plan.studio].id;
-        let changes: Vec<&Change> = plan.of(Action::Delete).collect();
-        let ask = |owned: Option<usize>| {
-            self.with_memory(|memory| {
-                let (limits, window) = (&self.table.deletions, &memory.window);
-                guard::judge(limits, window, studio_id, &changes, owned, now_ms())
-            })
-        };
-        let mut verdict = ask(occupancy.map(|occupancy| occupancy.owned));
-        let mut refusal = None;
-        if verdict == Verdict::Count {
-            match self.list(plan.studio, task.deadline).await {
-                Ok((_, counted)) => {
-                    occupancy = Some(counted);
-                    verdict = ask(Some(counted.owned));
-                }
-                Err(error) => refusal = Some((plan.studio, error)),
-            }
-        }
-        let fate = match verdict {
-            Verdict::Pass => Outcome::Done,
-            Verdict::Hold => Outcome::Held,
-            Verdict::Count => Outcome::Withheld,
-        };
-        (
-            Judged {
-                plan,
-                changes,
-                fate,
-                occupancy,
+    /// Deals with the creations that met a mapping which had not been there when
+    /// it was read: looks again at just these, and leaves it to a plan whether
+    /// that mapping is ours to change.
+    async fn settle(&self, task: &Task<'_>, studio: usize, who: &BTreeSet<Identity>) -> Course {
+        let task = &Task {
+            look: Look {
+                events: task.look.events,
+                ..Look::at(who.clone(), Some(studio), task.look.deadline)
             },
-            refusal,
-        )
-    }
-
-    /// Lets held deletions go if exactly they were approved. With an approval of
-    /// anything else nothing at all is deleted.
-    fn approve(&self, task: &Task<'_>, judged: &mut [Judged<'_>], pass: &mut Pass) {
-        let id_of = |with: &dyn Fn(&Judged<'_>) -> bool| {
-            let deletions = judged.iter().filter(|deletions| with(deletions));
-            guard::plan_id(deletions.flat_map(|deletions| {
-                let studio = &self.table.studios[deletions.plan.studio];
-                deletions
-                    .changes
-                    .iter()
-                    .map(move |change| (studio, *change))
-            }))
+            approve: None,
+            ..*task
         };
-        let held = id_of(&|deletions| deletions.fate == Outcome::Held);
-        let Some(approved) = task.approve else {
-            pass.report.plan_id = held.or(pass.report.plan_id.take());
-            return;
-        };
-        // The guard forgets with its process: the same set may pass unheld now.
-        let all = id_of(&|deletions| deletions.fate != Outcome::Withheld);
-        if held.as_deref() == Some(approved) || (held.is_none() && all.as_deref() == Some(approved))
-        {
-            for deletions in judged.iter_mut().filter(|one| one.fate == Outcome::Held) {
-                deletions.fate = Outcome::Done;
-            }
-            return;
+        let readings = Readings::new(self, &task.look, true);
+        let mut prepared = self.prepare(task, studio, &readings).await;
+        if let Some(plan) = &mut prepared.plan {
+            let ours =
+                |change: &Change| change.action != Action::Delete && who.contains(&change.identity);
+            plan.changes.retain(ours);
+            plan.withheld.retain(ours);
+            plan.left_alone
+                .retain(|(identity, _)| who.contains(identity));
+            plan.unchanged = 0;
+            prepared.judged.deletions.clear();
+            prepared.judged.orphans.clear();
         }
-        for deletions in judged.iter_mut().filter(|one| one.fate == Outcome::Done) {
-            deletions.fate = Outcome::Skipped;
+        let mut course = self.carry_out(task, &mut prepared).await;
+        for step in course.steps.iter_mut().filter(|step| step.collided) {
+            let text = "another mapping was there, and then another; somebody else changes it too";
+            step.refusal = Some(Refusal::Other(CallError::malformed(
+                "CreateStudioSessionMapping",
+                text,
+            )));
+            step.passes = true;
         }
-        pass.report.problems.push(match &held {
-            Some(current) => format!(
-                "approve: {approved} is not the set of deletions held now, which is {current}; \
-                 nothing was deleted. Look at the held deletions and approve that id"
-            ),
-            None => format!(
-                "approve: {approved} is not a set of deletions held now; nothing was deleted"
-            ),
-        });
-        pass.report.plan_id = held;
+        course
     }
 
     /// Deletions and updates first, then as many creations as there is room for.
-    async fn carry_out<'p>(&self, task: &Task<'_>, deletions: &Judged<'p>) -> Vec<Step<'p>> {
-        let plan = deletions.plan;
-        let go = |change: &'p Change| self.make(task, plan.studio, change);
-        let creations: Vec<&'p Change> = plan.of(Action::Create).collect();
+    async fn carry_out(&self, task: &Task<'_>, prepared: &mut Prepared) -> Course {
+        let studio = prepared.studio;
+        let mut course = Course {
+            studio,
+            asked: prepared.asked.clone(),
+            seen: std::mem::take(&mut prepared.seen),
+            plan: prepared.plan.take(),
+            steps: Vec::new(),
+            problems: Vec::new(),
+            refusals: Vec::new(),
+        };
+        let judged = std::mem::take(&mut prepared.judged);
+        self.told_of(&judged, &mut course);
+        let Some(plan) = &course.plan else {
+            return course;
+        };
+        let creations: Vec<&Change> = plan.of(Action::Create).collect();
         // Counted before anything is deleted: what goes is taken off below.
         let room = self
-            .room(task, plan.studio, deletions.occupancy, &creations)
+            .room(&task.look, studio, judged.occupancy, &creations)
             .await;
-        let mut steps: Vec<Step<'p>> = match deletions.fate {
-            Outcome::Done => join_all(deletions.changes.iter().copied().map(go)).await,
-            fate => deletions
-                .changes
-                .iter()
-                .map(|change| Step::new(change, fate))
-                .collect(),
+        let way = Way {
+            engine: self,
+            task,
+            studio,
+            read: prepared.read,
+            approved: judged.approved,
+            trouble: AtomicUsize::new(0),
         };
-        if deletions.fate != Outcome::Done {
-            steps
-                .iter()
-                .for_each(|step| self.log(task, plan.studio, step));
-        }
-        let gone: Vec<&Change> = steps
+        let mut steps = match judged.fate {
+            Outcome::Done => way.make_all(judged.deletions.iter()).await,
+            fate => {
+                let refusal = judged.refusal.clone();
+                way.leave_all(judged.deletions.iter(), fate, refusal)
+            }
+        };
+        steps.extend(way.leave_all(judged.orphans.iter(), Outcome::Orphan, None));
+        let is_gone = |step: &&Step| matches!(step.outcome, Outcome::Done | Outcome::Planned);
+        let gone: Vec<Change> = steps
             .iter()
-            .filter(|step| matches!(step.outcome, Outcome::Done | Outcome::Planned))
-            .map(|step| step.change)
+            .filter(is_gone)
+            .map(|step| step.change.clone())
             .collect();
-        let updates = join_all(plan.of(Action::Update).map(go)).await;
-        steps.extend(updates);
+        let gone: Vec<&Change> = gone.iter().collect();
+        steps.extend(way.make_all(plan.of(Action::Update)).await);
         match room {
             Err(refusal) => {
                 for change in creations {
                     let step = Step::refused(change, refusal.clone());
-                    self.log(task, plan.studio, &step);
+                    self.record(task, studio, &step);
                     steps.push(step);
                 }
             }
-            Ok(occupancy) => {
-                let studio = &self.table.studios[plan.studio];
-                // What nobody agreed to takes no room from what somebody did.
-                let agrees = |change: &&'p Change| task.agrees(plan.studio, change);
-                let (creations, others): (Vec<_>, Vec<_>) = creations.into_iter().partition(agrees);
-                for change in others {
-                    let step = Step::new(change, Outcome::Skipped);
-                    self.log(task, plan.studio, &step);
-                    steps.push(step);
-                }
-                let (fitting, over) = guard::fit(studio, &occupancy, &gone, creations);
-                let created = join_all(fitting.into_iter().map(go)).await;
-                steps.extend(created);
-                for change in over {
-                    let step = Step::new(change, Outcome::OverCapacity);
-                    self.log(task, plan.studio, &step);
-                    steps.push(step);
-                }
-            }
+            Ok(occupancy) => steps.extend(way.create_all(&occupancy, &gone, creations).await),
         }
-        self.recount(plan.studio, &steps);
+        course.steps = steps;
+        course
+    }
+
+    /// Whether an identity is in the directory.
+    pub(super) async fn is_there(
+        &self,
+        who: &Identity,
+        deadline: Instant,
+    ) -> Result<bool, CallError> {
+        let there = match who.kind {
+            IdentityType::User => {
+                let user = self.store.describe_user(&who.id, deadline).await?;
+                user.is_there()
+            }
+            IdentityType::Group => {
+                let group = self.store.describe_group(&who.id, deadline).await?;
+                group.is_there()
+            }
+        };
+        Ok(there != Some(false))
+    }
+
+    fn record(&self, task: &Task<'_>, studio: usize, step: &Step) {
+        let events = task.look.events.iter();
+        let causes = events.filter(|event| event.scope.may_concern(&step.change.identity));
+        Record {
+            studio: &self.table.studios[studio],
+            change: &step.change,
+            name: step.change.name.as_deref().filter(|_| self.log_names),
+            outcome: step.outcome,
+            approved: step.approved,
+            error: step.refusal.as_ref().map(Refusal::to_string),
+            causes: causes.collect(),
+        }
+        .write();
+    }
+
+    /// Records what is withheld, as what it is.
+    pub(super) fn record_withheld(&self, task: &Task<'_>, studio: usize, change: &Change) {
+        self.record(task, studio, &Step::new(change, Outcome::Withheld));
+    }
+}
+
+/// One Studio's way through its changes.
+struct Way<'w> {
+    engine: &'w Engine,
+    task: &'w Task<'w>,
+    studio: usize,
+    /// When the reading was begun that they rest on.
+    read: Instant,
+    approved: bool,
+    /// How many failures in a row that may pass there were.
+    trouble: AtomicUsize,
+}
+
+impl Way<'_> {
+    /// Makes changes, a few at a time: so that none is begun long after it was
+    /// found that the Studio does not answer, and each soon after it was looked at
+    /// whether it still should be.
+    async fn make_all<'c>(&self, changes: impl Iterator<Item = &'c Change>) -> Vec<Step> {
+        // Half, so that one Studio never has all the turns, where there are others.
+        let most = match self.engine.studios.len() {
+            1 => IN_FLIGHT,
+            _ => IN_FLIGHT / 2,
+        };
+        // Boxed: the SDK's futures are deeper than the compiler goes.
+        let changes: Vec<&Change> = changes.collect();
+        let steps = changes
+            .into_iter()
+            .map(|change| Box::pin(self.make(change)));
+        stream::iter(steps).buffered(most).collect().await
+    }
+
+    fn leave_all<'c>(
+        &self,
+        changes: impl Iterator<Item = &'c Change>,
+        outcome: Outcome,
+        refusal: Option<Refusal>,
+    ) -> Vec<Step> {
+        let steps = changes.map(|change| {
+            let step = Step {
+                passes: refusal.as_ref().is_some_and(Refusal::is_transient),
+                ..Step::new(change, outcome)
+            };
+            self.engine.record(self.task, self.studio, &step);
+            step
+        });
+        steps.collect()
+    }
+
+    async fn create_all(
+        &self,
+        occupancy: &Occupancy,
+        gone: &[&Change],
+        creations: Vec<&Change>,
+    ) -> Vec<Step> {
+        let studio = &self.engine.table.studios[self.studio];
+        // What nobody agreed to takes no room from what somebody did.
+        let agrees = |change: &&Change| self.task.agrees(self.studio, change);
+        let (creations, others): (Vec<_>, Vec<_>) = creations.into_iter().partition(agrees);
+        let mut steps = self.leave_all(others.into_iter(), Outcome::Skipped, None);
+        let (fitting, over) = guard::fit(studio, occupancy, gone, creations);
+        steps.extend(self.make_all(fitting.into_iter()).await);
+        steps.extend(self.leave_all(over.into_iter(), Outcome::OverCapacity, None));
         steps
     }
 
-    /// How full a Studio is: counted in this pass if it was, remembered if that
-    /// leaves room to spare, else counted now.
-    async fn room(
-        &self,
-        task: &Task<'_>,
-        studio: usize,
-        occupancy: Option<Occupancy>,
-        creations: &[&Change],
-    ) -> Result<Occupancy, Refusal> {
-        if let Some(occupancy) = occupancy {
-            return Ok(occupancy);
-        }
-        let remembered = self.with_memory(|memory| memory.occupancy.get(&studio).copied());
-        let fits_well = |occupancy: &Occupancy| {
-            [IdentityType::User, IdentityType::Group]
-                .into_iter()
-                .all(|kind| {
-                    let new = creations
-                        .iter()
-                        .filter(|change| change.identity.kind == kind)
-                        .count();
-                    let limit = self.table.studios[studio].limit(kind);
-                    new == 0 || occupancy.of(kind) + new + limit.div_ceil(10) <= limit
-                })
-        };
-        match remembered {
-            _ if creations.is_empty() => Ok(Occupancy::default()),
-            Some((at, occupancy)) if at.elapsed() < OCCUPANCY_MEMORY && fits_well(&occupancy) => {
-                Ok(occupancy)
-            }
-            _ => self
-                .list(studio, task.deadline)
-                .await
-                .map(|(_, occupancy)| occupancy),
-        }
-    }
-
-    /// Keeps the remembered count in step with what was just done.
-    fn recount(&self, studio: usize, steps: &[Step<'_>]) {
-        self.with_memory(|memory| {
-            let Some((_, occupancy)) = memory.occupancy.get_mut(&studio) else {
-                return;
-            };
-            for step in steps.iter().filter(|step| step.outcome == Outcome::Done) {
-                let count = match step.change.identity.kind {
-                    IdentityType::User => &mut occupancy.users,
-                    IdentityType::Group => &mut occupancy.groups,
-                };
-                match step.change.action {
-                    Action::Create => *count += 1,
-                    Action::Delete => *count = count.saturating_sub(1),
-                    Action::Update => {}
-                }
-            }
-        });
-    }
-
     /// Makes one change, if the mode is to make any.
-    async fn make<'p>(&self, task: &Task<'_>, studio: usize, change: &'p Change) -> Step<'p> {
+    async fn make(&self, change: &Change) -> Step {
+        let (engine, task) = (self.engine, self.task);
         let step = match task.mode {
             Mode::Plan => Step::new(change, Outcome::Planned),
-            Mode::Apply if !task.agrees(studio, change) => Step::new(change, Outcome::Skipped),
-            Mode::Apply => match self.studios[studio].make(change, task.deadline).await {
-                Ok(Made::Done) => Step::new(change, Outcome::Done),
+            Mode::Apply if !task.agrees(self.studio, change) => Step::new(change, Outcome::Skipped),
+            Mode::Apply => self.make_in_turn(change).await,
+        };
+        let step = Step {
+            approved: self.approved && change.action == Action::Delete,
+            ..step
+        };
+        let made = match (step.outcome, step.passes) {
+            (Outcome::Done, _) => Some(Remembered::Surely {
+                approved: step.approved,
+            }),
+            (Outcome::Failed, true) => Some(Remembered::Perhaps),
+            _ => None,
+        };
+        if let Some(made) = made {
+            engine.remember_change(self.studio, change.action, &change.identity, made);
+        }
+        if !step.collided {
+            engine.record(task, self.studio, &step);
+        }
+        step
+    }
+
+    async fn make_in_turn(&self, change: &Change) -> Step {
+        let deadline = self.task.look.deadline;
+        let turn = tokio::time::timeout_at(deadline, self.engine.turns.acquire()).await;
+        let later = |text: &str| {
+            let error = CallError::new(change.action.name(), Kind::NoTime, text.to_owned());
+            Step::refused(change, Refusal::Other(error))
+        };
+        let Ok(Ok(_turn)) = turn else {
+            return Step::refused(
+                change,
+                Refusal::Other(CallError::no_time(change.action.name())),
+            );
+        };
+        if self.trouble.load(Relaxed) >= TROUBLE {
+            return later("left for later, since the Studio does not answer");
+        }
+        if let Some(step) = self.no_longer(change).await {
+            return step;
+        }
+        let step = self.make_now(change).await;
+        match step.outcome == Outcome::Failed && step.passes {
+            true => self.trouble.fetch_add(1, Relaxed),
+            false => self.trouble.swap(0, Relaxed),
+        };
+        step
+    }
+
+    /// What becomes of a creation that rests on an old reading, if the membership
+    /// is not there any more.
+    async fn no_longer(&self, change: &Change) -> Option<Step> {
+        let group = change.via_group.as_ref()?;
+        if change.action != Action::Create || self.read.elapsed() <= OLD {
+            return None;
+        }
+        let (store, deadline) = (&self.engine.store, self.task.look.deadline);
+        let groups = BTreeSet::from([group.clone()]);
+        match store
+            .is_member_in(&change.identity.id, &groups, deadline)
+            .await
+        {
+            Ok(Answer::Is(groups)) if groups.contains(group) => None,
+            Ok(_) => Some(Step::new(change, Outcome::Skipped)),
+            Err(error) if error.kind == Kind::NoGroup => Some(Step::new(change, Outcome::Skipped)),
+            Err(error) => Some(Step::refused(change, Refusal::Other(error))),
+        }
+    }
+
+    async fn make_now(&self, change: &Change) -> Step {
+        let deadline = self.task.look.deadline;
+        let studio = &self.engine.studios[self.studio];
+        let mut made = studio.make(change, deadline).await;
+        let mut pauses = PAUSES.into_iter();
+        loop {
+            let refusal = match made {
+                Ok(Made::Done) => return Step::new(change, Outcome::Done),
                 Ok(Made::Collided) => {
                     return Step {
                         collided: true,
                         ..Step::new(change, Outcome::Failed)
                     };
                 }
-                Err(refusal) => Step::refused(change, refusal),
-            },
+                Err(refusal @ Refusal::InvalidIdentity(_)) => refusal,
+                Err(refusal) => return Step::refused(change, refusal),
+            };
+            match self.engine.is_there(&change.identity, deadline).await {
+                Ok(true) => {}
+                Ok(false) => return self.is_gone(change, refusal),
+                Err(error) => return Step::refused(change, Refusal::Other(error)),
+            }
+            if change.action == Action::Delete || !self.is_fresh(&change.identity) {
+                return Step::refused(change, refusal);
+            }
+            // EMR lags behind the directory, as the directory behind its events.
+            let pause = pauses.next();
+            let Some(pause) = pause.filter(|pause| Instant::now() + *pause < deadline) else {
+                return Step {
+                    passes: true,
+                    ..Step::refused(change, refusal)
+                };
+            };
+            tokio::time::sleep(pause).await;
+            made = studio.make(change, deadline).await;
+        }
+    }
+
+    /// EMR does not know the identity, and neither does the directory.
+    fn is_gone(&self, change: &Change, refusal: Refusal) -> Step {
+        let outcome = match change.action {
+            Action::Delete => {
+                self.engine.remember_orphan(self.studio, &change.identity);
+                Outcome::Orphan
+            }
+            Action::Create | Action::Update => Outcome::Gone,
         };
-        let lost = step.refusal.as_ref().is_some_and(Refusal::is_transient);
-        let (studio_id, identity) = (&self.table.studios[studio].id, &change.identity);
-        self.with_memory(|memory| match (change.action, step.outcome) {
-            (Action::Delete, Outcome::Done) => {
-                memory.window.record(studio_id, identity.clone(), now_ms());
-            }
-            // Its answer may be all that was lost.
-            (Action::Delete, Outcome::Failed) if lost => {
-                memory
-                    .window
-                    .record_perhaps(studio_id, identity.clone(), now_ms());
-            }
-            (Action::Create, Outcome::Done) => memory.window.confirm(studio_id, identity),
-            _ => {}
-        });
-        self.log(task, studio, &step);
-        step
-    }
-
-    /// Reports what a plan leaves as it is: what agrees, and what lacks proof.
-    pub(super) fn leave(&self, task: &Task<'_>, plan: &StudioPlan, pass: &mut Pass) {
-        pass.report.unchanged += plan.unchanged;
-        for (identity, reason) in &plan.left_alone {
-            pass.left_alone
-                .push((plan.studio, identity.clone(), *reason));
-        }
-        for change in &plan.withheld {
-            self.log(task, plan.studio, &Step::new(change, Outcome::Withheld));
-            let studio = &self.table.studios[plan.studio];
-            pass.report.add(studio, change, Outcome::Withheld);
+        Step {
+            outcome,
+            passes: false,
+            ..Step::refused(change, refusal)
         }
     }
 
-    fn log(&self, task: &Task<'_>, studio: usize, step: &Step<'_>) {
-        let events = task.events.iter();
-        let causes = events.filter(|event| event.scope.may_concern(&step.change.identity));
-        let studio = &self.table.studios[studio];
-        let name = step.change.name.as_deref().filter(|_| self.log_names);
-        telemetry::change(
-            studio,
-            step.change,
-            name,
-            step.outcome,
-            step.refusal.as_ref(),
-            causes,
-        );
+    fn is_fresh(&self, identity: &Identity) -> bool {
+        let now_ms = self.engine.now_ms();
+        self.task.look.events.iter().any(|event| {
+            let young = event
+                .time_ms
+                .is_some_and(|at| now_ms - at < super::FRESH_MS);
+            // The schedule, and what names nobody, is fresh news of nobody.
+            let names = event.scope != Scope::Everything;
+            young && names && event.scope.may_concern(identity)
+        })
     }
-}
-
-/// How long ago the oldest event happened that can have led to this change. The
-/// schedule leads to none: it finds what events should have.
-fn latency_ms(task: &Task<'_>, change: &Change) -> Option<i64> {
-    let now = now_ms();
-    task.events
-        .iter()
-        .filter(|event| event.scope.may_concern(&change.identity))
-        .filter(|event| event.kind != Kind::Schedule)
-        .filter_map(|event| event.time_ms)
-        .map(|at| (now - at).max(0))
-        .max()
 }

@@ -1,26 +1,25 @@
-//! Reading both sides of what a pass is about.
+//! Reading a Studio's side, and what a question needs of both.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
-use super::{Engine, Task};
-use crate::aws::CallError;
-use crate::directory::{Failure, Reading, Stale};
-use crate::event::Scope;
+use super::readings::Readings;
+use super::{Engine, Look, Remembered};
+use crate::directory::Reading;
 use crate::guard::Occupancy;
-use crate::identity::{Id, Identity, IdentityType};
+use crate::identity::Identity;
 use crate::plan::{Actual, Mappings};
-use crate::policy::fit::{Answer, Directory, Doubt, Reach};
-use crate::policy::{Selector, Table};
-use crate::studio::{Refusal, Usable};
+use crate::policy::doubt::{Cause, Doubt, Whom};
+use crate::policy::fit::Reach;
+use crate::studio::{Listed, Refusal, Usable};
 
 /// Up to how many mappings of a Studio are asked for one by one.
 const GETS: usize = 5;
 
-/// What was read for a pass.
-#[derive(Debug, Default)]
+/// What was read for a question.
+#[derive(Debug)]
 pub(crate) struct Observation {
     /// The directory.
     pub(crate) reading: Reading,
@@ -28,26 +27,6 @@ pub(crate) struct Observation {
     pub(crate) reaches: BTreeMap<usize, Reach>,
     /// What was seen there.
     pub(crate) studios: BTreeMap<usize, Seen>,
-}
-
-impl Observation {
-    /// Whether everything that was asked for was read.
-    pub(crate) fn is_whole(&self) -> bool {
-        let whole = |seen: &Seen| seen.failures.is_empty() && seen.unusable.is_none();
-        self.reading.failures.is_empty() && self.studios.values().all(whole)
-    }
-
-    /// The names under which the mappings were made.
-    pub(crate) fn names(&self) -> BTreeMap<Identity, String> {
-        let actual = self
-            .studios
-            .values()
-            .filter_map(|seen| seen.actual.as_ref());
-        let mappings = actual.flat_map(|actual| &actual.mappings);
-        mappings
-            .filter_map(|(identity, mapping)| Some((identity.clone(), mapping.name.clone()?)))
-            .collect()
-    }
 }
 
 /// What was seen of a Studio.
@@ -61,241 +40,219 @@ pub(crate) struct Seen {
     pub(crate) occupancy: Option<Occupancy>,
     /// What could not be read.
     pub(crate) failures: Vec<(Option<Identity>, Refusal)>,
+    /// What is told of it, in words that follow its name.
+    pub(crate) remarks: Vec<String>,
     /// Why the Studio can have no mappings at all, in words that follow its
     /// name: `signs people in with IAM, …`.
     pub(crate) unusable: Option<String>,
 }
 
-/// Which Studios, and whom in them, a scope means.
-///
-/// A user is looked at in every Studio. So is a group, and beyond that all of
-/// the Studios whose rules select it, now or when they were last looked up, or
-/// name a group that is not there and may be the one. A group that is gone can
-/// have been anywhere.
-pub(crate) fn reaches(
-    table: &Table,
-    scope: &Scope,
-    only: Option<usize>,
-    directory: &Directory,
-    formerly: &BTreeSet<Selector>,
-) -> BTreeMap<usize, Reach> {
-    let groups: Vec<&Identity> = scope
-        .identities()
-        .filter(|identity| identity.kind == IdentityType::Group)
-        .collect();
-    let one_is_gone = groups
-        .iter()
-        .any(|group| directory.exists(group) == Some(false));
-    let may_select_one = |selector: &Selector| {
-        let selected = directory.selected.get(selector);
-        let now = groups.iter().any(|group| {
-            selected
-                .and_then(Answer::known)
-                .is_some_and(|ids| ids.contains(&group.id))
-        });
-        let missing = selector.names_one_group() && selected == Some(&Answer::Gone);
-        now || missing || formerly.contains(selector)
-    };
-    (0..table.studios.len())
-        .filter(|studio| only.is_none_or(|only| only == *studio))
-        .filter_map(|studio| {
-            let reach = match scope {
-                Scope::Nothing => return None,
-                Scope::Everything => Reach::All,
-                Scope::Identities(_) if one_is_gone => Reach::All,
-                Scope::Identities(identities) => {
-                    let mut rules = table.rules_of(studio);
-                    let concerned = !groups.is_empty()
-                        && rules.any(|(_, rule)| {
-                            rule.select.kind() == IdentityType::Group
-                                && may_select_one(&rule.select)
-                        });
-                    match concerned {
-                        true => Reach::All,
-                        false => Reach::Only(identities.clone()),
-                    }
-                }
-            };
-            Some((studio, reach))
-        })
-        .collect()
-}
-
 impl Engine {
-    /// Reads both sides. `fresh`: nothing remembered is used.
-    pub(crate) async fn observe(
-        &self,
-        task: &Task<'_>,
-        formerly: &BTreeSet<Selector>,
-        mut fresh: bool,
-    ) -> Observation {
-        loop {
-            if fresh {
-                self.store.forget();
-            }
-            let mut reading = self.store.select(&self.table, task.deadline).await;
-            self.look_up_groups(&task.scope, &mut reading, task.deadline)
-                .await;
-            let reaches = reaches(
-                &self.table,
-                &task.scope,
-                task.studio,
-                &reading.directory,
-                formerly,
-            );
-            let fill = self
-                .store
-                .fill(&self.table, &reaches, &mut reading, task.deadline);
-            let looks = reaches
-                .iter()
-                .map(|(studio, reach)| self.look(*studio, reach, task.deadline));
-            let (filled, seen) = join(fill, join_all(looks)).await;
-            match filled {
-                Err(Stale) if !fresh => {
-                    fresh = true;
-                    continue;
-                }
-                // Just looked up, and gone again: it is left unread, which is
-                // enough to keep anything from being deleted.
-                Err(Stale) => reading.failures.push(Failure {
-                    about: None,
-                    error: CallError::malformed(
-                        "ListGroupMemberships",
-                        "a group that was just looked up is not there",
-                    ),
-                }),
-                Ok(()) => {}
-            }
-            let studios = reaches.keys().copied().zip(seen).collect();
-            return Observation {
-                reading,
-                reaches,
-                studios,
-            };
+    /// Reads both sides, for whoever only asks. `fresh`: nothing remembered is
+    /// used.
+    pub(crate) async fn observe(&self, look: &Look<'_>, fresh: bool) -> Observation {
+        let readings = Readings::new(self, look, fresh);
+        let studios = self.studios_of(look);
+        let seen = studios.iter().map(|studio| self.see(*studio, &readings));
+        let seen = join_all(seen).await;
+        let read = readings.into_last().await;
+        Observation {
+            reading: read.reading,
+            reaches: read.reaches,
+            studios: studios.into_iter().zip(seen).collect(),
         }
     }
 
-    /// Looks up the groups of a scope that no selector stands for: are they
-    /// there?
-    async fn look_up_groups(&self, scope: &Scope, reading: &mut Reading, deadline: Instant) {
-        let unknown: Vec<&Id> = scope
-            .identities()
-            .filter(|identity| identity.kind == IdentityType::Group)
-            .filter(|group| reading.directory.exists(group).is_none())
-            .map(|group| &group.id)
-            .collect();
-        let answers = join_all(
-            unknown
-                .iter()
-                .map(|group| self.store.describe_group(group, deadline)),
-        )
-        .await;
-        for (group, answer) in unknown.into_iter().zip(answers) {
-            let answer = answer.unwrap_or_else(|error| {
-                let about = Some(Identity::group(group.clone()));
-                reading.failures.push(Failure { about, error });
-                Answer::Unread
-            });
-            reading.directory.groups.insert(group.clone(), answer);
-        }
+    /// The Studios that a look is about, whoever turns out to be meant there.
+    pub(crate) fn studios_of(&self, look: &Look<'_>) -> Vec<usize> {
+        let studios = 0..self.table.studios.len();
+        studios.filter(|studio| look.is_about(*studio)).collect()
     }
 
-    /// Looks at a Studio's mappings.
-    async fn look(&self, studio: usize, reach: &Reach, deadline: Instant) -> Seen {
-        let mut seen = Seen::default();
-        match self.studios[studio].usable(deadline).await {
-            Ok(Usable::Yes) => {}
-            Ok(Usable::NotTold(why)) => self.warn_once(studio, &why),
-            Ok(Usable::No(auth_mode)) => {
-                seen.unusable = Some(format!(
-                    "signs people in with {auth_mode}, but session mappings need AuthMode SSO; \
-                     take it out of the table"
-                ));
-                return seen;
-            }
-            Err(refusal @ Refusal::NoStudio(_)) => {
-                seen.unusable = Some(unreadable(&refusal));
-                return seen;
-            }
-            Err(refusal) => {
-                seen.failures.push((None, refusal));
-                return seen;
-            }
-        }
-        match reach {
-            Reach::Only(identities) if identities.len() <= GETS => {
-                self.look_at_each(studio, identities, &mut seen, deadline)
+    /// Looks at a Studio's mappings: beside the reading of the directory, unless
+    /// that has to tell whom to look at.
+    pub(crate) async fn see(&self, studio: usize, readings: &Readings<'_>) -> Seen {
+        let look = readings.look;
+        let remembered = match readings.fresh {
+            true => None,
+            false => self.remembered(studio),
+        };
+        let look_at = async |reach: &Reach| match (reach, &remembered) {
+            (Reach::Only(identities), Some(listed)) => {
+                self.look_again(studio, identities, listed, look.deadline)
                     .await
             }
-            // A page or two say as much as many calls about one each.
-            reach => match self.list(studio, deadline).await {
-                Ok((mut mappings, occupancy)) => {
-                    mappings.retain(|identity, _| reach.covers(identity));
-                    seen.occupancy = Some(occupancy);
-                    seen.actual = Some(Actual {
-                        mappings,
-                        doubts: Vec::new(),
-                    });
-                    seen.reach = Some(reach.clone());
+            _ => self.look_at(studio, reach, look.deadline).await,
+        };
+        if let Some(reach) = look.reach(studio) {
+            return join(look_at(&reach), readings.first()).await.0;
+        }
+        match readings.first().await.reaches.get(&studio) {
+            Some(reach) => look_at(reach).await,
+            None => Seen::default(),
+        }
+    }
+
+    /// Lists a Studio's mappings, and sees whether it can have any.
+    async fn look_at(&self, studio: usize, reach: &Reach, deadline: Instant) -> Seen {
+        let mut seen = Seen::default();
+        let usable = self.studios[studio].usable(deadline);
+        let (usable, listed) = join(usable, self.list(studio, deadline)).await;
+        if !self.can_be_used(studio, usable, &mut seen) {
+            return seen;
+        }
+        // Who may not list, or is told nothing by it, may still ask for a few.
+        let is_bare = matches!(&listed, Ok((listed, _)) if listed.is_bare);
+        let says_nothing = match &listed {
+            Err(Refusal::Other(error)) => !error.is_transient(),
+            _ => is_bare,
+        };
+        match reach {
+            Reach::Only(identities) if says_nothing && identities.len() <= GETS => {
+                let identities: Vec<&Identity> = identities.iter().collect();
+                self.get_each(studio, reach, &identities, &mut seen, deadline)
+                    .await;
+                if let Some(actual) = seen.actual.as_mut().filter(|_| is_bare) {
+                    actual.doubts.push(of_list(Cause::BareList));
                 }
-                Err(refusal @ Refusal::NoStudio(_)) => {
-                    seen.unusable = Some(unreadable(&refusal));
-                }
-                Err(refusal) => seen.failures.push((None, refusal)),
-            },
+            }
+            reach => self.take_list(listed, reach, &mut seen),
         }
         seen
     }
 
-    async fn look_at_each(
+    /// Looks at a few identities of a Studio that was listed not long ago. Who was
+    /// not mapped then is not asked for: nobody wants them mapped, or they are
+    /// about to be, and a creation that meets a mapping says so.
+    async fn look_again(
         &self,
         studio: usize,
         identities: &BTreeSet<Identity>,
+        listed: &Remembered,
+        deadline: Instant,
+    ) -> Seen {
+        let mut seen = Seen::default();
+        let usable = self.studios[studio].usable(deadline).await;
+        if !self.can_be_used(studio, usable, &mut seen) {
+            return seen;
+        }
+        let reach = Reach::Only(identities.clone());
+        let mapped: BTreeSet<&Identity> = identities.intersection(&listed.mapped).collect();
+        if mapped.len() > GETS {
+            let listed = self.list(studio, deadline).await;
+            self.take_list(listed, &reach, &mut seen);
+            return seen;
+        }
+        let mapped: Vec<&Identity> = mapped.into_iter().collect();
+        self.get_each(studio, &reach, &mapped, &mut seen, deadline)
+            .await;
+        seen
+    }
+
+    /// Asks for the mappings of some identities of a reach, one by one; the others
+    /// have none.
+    async fn get_each(
+        &self,
+        studio: usize,
+        reach: &Reach,
+        asked: &[&Identity],
         seen: &mut Seen,
         deadline: Instant,
     ) {
         let get = |identity| self.studios[studio].mapping(identity, deadline);
-        let answers = join_all(identities.iter().map(get)).await;
-        let (mut actual, mut read) = (Actual::default(), identities.clone());
-        let mut listed: Option<Result<Mappings, Refusal>> = None;
-        for (identity, answer) in identities.iter().zip(answers) {
-            let mapping = match answer {
+        let answers = join_all(asked.iter().copied().map(get)).await;
+        let mut actual = Actual::default();
+        let mut unread = BTreeSet::new();
+        for (identity, answer) in asked.iter().copied().zip(answers) {
+            match answer {
+                Ok(mapping) => {
+                    mapping.map(|mapping| actual.mappings.insert(identity.clone(), mapping));
+                }
                 // What is gone from the directory can still have its mapping:
                 // the list knows.
                 Err(Refusal::InvalidIdentity(_)) => {
-                    if listed.is_none() {
-                        let list = self.list(studio, deadline).await;
-                        listed = Some(list.map(|(mappings, occupancy)| {
-                            seen.occupancy = Some(occupancy);
-                            mappings
-                        }));
-                    }
-                    match &listed {
-                        Some(Ok(mappings)) => Ok(mappings.get(identity).cloned()),
-                        Some(Err(refusal)) => Err(refusal.clone()),
-                        None => Ok(None),
-                    }
-                }
-                answer => answer,
-            };
-            match mapping {
-                Ok(mapping) => {
-                    mapping.map(|mapping| actual.mappings.insert(identity.clone(), mapping));
+                    let listed = self.list(studio, deadline).await;
+                    return self.take_list(listed, reach, seen);
                 }
                 Err(refusal @ Refusal::NoStudio(_)) => {
                     seen.unusable = Some(unreadable(&refusal));
                     return;
                 }
                 Err(refusal) => {
-                    read.remove(identity);
+                    unread.insert(identity.clone());
                     let what = format!("the mapping of {identity}");
-                    actual.doubts.push(Doubt::Unread { what });
+                    let whom = Whom::One(identity.clone());
+                    let passes = refusal.is_transient();
+                    actual.doubts.push(Doubt::unread(whom, None, what, passes));
                     seen.failures.push((Some(identity.clone()), refusal));
                 }
             }
         }
         seen.actual = Some(actual);
-        seen.reach = Some(Reach::Only(read));
+        seen.reach = Some(match reach {
+            Reach::Only(all) => Reach::Only(all.difference(&unread).cloned().collect()),
+            Reach::All => Reach::All,
+        });
+    }
+
+    fn can_be_used(&self, studio: usize, usable: Result<Usable, Refusal>, seen: &mut Seen) -> bool {
+        match usable {
+            Ok(Usable::Yes) => return true,
+            Ok(Usable::NotTold(why)) => {
+                self.warn_once(studio, &why);
+                return true;
+            }
+            Ok(Usable::No(auth_mode)) => {
+                seen.unusable = Some(format!(
+                    "signs people in with {auth_mode}, but session mappings need AuthMode SSO; \
+                     take it out of the table"
+                ));
+            }
+            Err(refusal @ Refusal::NoStudio(_)) => seen.unusable = Some(unreadable(&refusal)),
+            Err(refusal) => seen.failures.push((None, refusal)),
+        }
+        false
+    }
+
+    /// What a list tells of a reach.
+    fn take_list(
+        &self,
+        listed: Result<(Listed, Occupancy), Refusal>,
+        reach: &Reach,
+        seen: &mut Seen,
+    ) {
+        let (listed, occupancy) = match listed {
+            Ok(listed) => listed,
+            Err(refusal @ Refusal::NoStudio(_)) => {
+                seen.unusable = Some(unreadable(&refusal));
+                return;
+            }
+            Err(refusal) => {
+                seen.failures.push((None, refusal));
+                return;
+            }
+        };
+        let mut actual = Actual::default();
+        let doubts = [
+            (listed.is_bare, Cause::BareList),
+            (!listed.nobodys.is_empty(), Cause::Nobodys),
+        ];
+        for (_, cause) in doubts.into_iter().filter(|(is_so, _)| *is_so) {
+            actual.doubts.push(of_list(cause));
+        }
+        if !listed.nobodys.is_empty() {
+            seen.remarks.push(format!(
+                "lists mappings without the id of whose they are ({}), so nothing is deleted or \
+                 changed there; `aws emr list-studio-session-mappings` shows them: delete them by \
+                 the names they bear",
+                listed.nobodys.len()
+            ));
+        }
+        actual.mappings = listed.mappings;
+        actual.mappings.retain(|identity, _| reach.covers(identity));
+        seen.actual = Some(actual);
+        seen.reach = Some(reach.clone());
+        seen.occupancy = Some(occupancy);
     }
 
     /// Lists a Studio's mappings and counts them.
@@ -303,20 +260,48 @@ impl Engine {
         &self,
         studio: usize,
         deadline: Instant,
-    ) -> Result<(Mappings, Occupancy), Refusal> {
-        let mappings = self.studios[studio].mappings(deadline).await?;
+    ) -> Result<(Listed, Occupancy), Refusal> {
+        let began_ms = self.now_ms();
+        let listed = self.studios[studio].list(deadline).await?;
+        let mut occupancy = self.count(studio, &listed.mappings);
+        listed
+            .nobodys
+            .iter()
+            .for_each(|kind| *occupancy.of_mut(*kind) += 1);
+        // What may be broken proves nobody's absence.
+        if !listed.is_bare && listed.nobodys.is_empty() {
+            let mapped = listed.mappings.keys().cloned().collect();
+            self.remember(
+                studio,
+                Remembered {
+                    began_ms,
+                    mapped,
+                    occupancy,
+                },
+            );
+        }
+        Ok((listed, occupancy))
+    }
+
+    fn count(&self, studio: usize, mappings: &Mappings) -> Occupancy {
         let mut occupancy = Occupancy::default();
-        for (identity, mapping) in &mappings {
-            match identity.kind {
-                IdentityType::User => occupancy.users += 1,
-                IdentityType::Group => occupancy.groups += 1,
-            }
+        for (identity, mapping) in mappings {
+            *occupancy.of_mut(identity.kind) += 1;
             if self.table.owns(studio, &mapping.session_policy) {
                 occupancy.owned += 1;
             }
         }
-        self.remember_occupancy(studio, occupancy);
-        Ok((mappings, occupancy))
+        occupancy
+    }
+}
+
+/// What a list leaves doubtful, is so for all of the Studio.
+fn of_list(cause: Cause) -> Doubt {
+    Doubt {
+        whom: Whom::All,
+        rule: None,
+        cause,
+        passes: false,
     }
 }
 

@@ -6,13 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
 use super::observe::{Observation, Seen};
-use super::{Engine, Task};
-use crate::config::Mode;
+use super::{Engine, Look};
 use crate::error::Problem;
-use crate::event::Scope;
 use crate::identity::{Identity, IdentityType};
 use crate::policy::fit::{Answer, Reach};
-use crate::policy::{OnMissingGroup, Selector, Studio, resolve};
+use crate::policy::{Selector, Studio, resolve};
 use crate::studio::Usable;
 
 /// What is wrong with a table where it is to be used, each at its place in it.
@@ -28,16 +26,8 @@ pub struct Review {
 impl Engine {
     /// Looks up everything the table names, and counts what its rules lead to.
     pub async fn review(&self, deadline: Instant) -> Review {
-        let task = Task {
-            scope: Scope::Everything,
-            events: &[],
-            studio: None,
-            approve: None,
-            agreed: None,
-            mode: Mode::Plan,
-            deadline,
-        };
-        let seen = self.observe(&task, &BTreeSet::new(), true).await;
+        let look = Look::everything(None, deadline);
+        let seen = self.observe(&look, true).await;
         let mut review = Review::default();
         self.review_selectors(&seen, deadline, &mut review).await;
         for (studio, looked) in &seen.studios {
@@ -53,10 +43,12 @@ impl Engine {
         let rules = self.table.rules.iter().enumerate();
         let rules = rules.map(|(index, rule)| (format!("rules[{index}]"), &rule.select, true));
         let protect = self.table.protect.iter().enumerate();
-        let hold = self.table.on_missing_group == OnMissingGroup::Hold;
         let protect = protect.map(|(index, entry)| {
-            let holds = hold && entry.needs_directory() && entry.select.names_one_group();
-            (format!("protect[{index}]"), &entry.select, holds)
+            (
+                format!("protect[{index}]"),
+                &entry.select,
+                entry.needs_directory(),
+            )
         });
         let mut group_names = None;
         for (place, selector, is_needed) in rules.chain(protect) {
@@ -79,8 +71,7 @@ impl Engine {
                             message += &format!("; did you mean {name:?}?");
                         }
                     }
-                    // Whom nobody finds, nobody deletes either: only a rule, or
-                    // an entry that holds everything, needs them there.
+                    // Who is protected by id stays so, here or gone.
                     match is_needed {
                         true => review.problems.push(Problem::new(place, message)),
                         false => review.warnings.push(Problem::new(place, message)),
@@ -91,7 +82,7 @@ impl Engine {
                     review.warnings.push(Problem::new(place, message));
                 }
                 Some(Answer::Is(_)) => {}
-                None | Some(Answer::Unread) => {
+                None | Some(Answer::Unread { .. }) => {
                     let message = "could not be looked up, for the reason given below";
                     review.problems.push(Problem::new(place, message));
                 }
@@ -113,7 +104,8 @@ impl Engine {
     ) {
         let place = self.place_of(studio);
         let refusals = looked.failures.iter().map(|(_, why)| why.to_string());
-        for why in looked.unusable.iter().cloned().chain(refusals) {
+        let told = looked.unusable.iter().chain(&looked.remarks).cloned();
+        for why in told.chain(refusals) {
             review.problems.push(Problem::new(&place, why));
         }
         // Remembered from the look above.

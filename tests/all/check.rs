@@ -388,12 +388,6 @@ async fn who_is_not_in_the_directory_is_pointed_at() {
     let (_, said) = check_live(world(), &table).await;
     assert_eq!(said.code, 1);
     insta::assert_snapshot!(said.err, @r#"
-    warning: protect[0].user: no user of this name in d-1234567890
-      --> policy.toml:21:8
-       |
-    21 | user = "break-glass"
-       |        ^^^^^^^^^^^^^
-
     error: rules[0].group: no group of this name in d-1234567890; did you mean "data-engineers"?
       --> policy.toml:10:9
        |
@@ -406,7 +400,13 @@ async fn who_is_not_in_the_directory_is_pointed_at() {
     16 | user = "oops"
        |        ^^^^^^
 
-    error: policy.toml is not what AWS has: 2 problems
+    error: protect[0].user: no user of this name in d-1234567890
+      --> policy.toml:21:8
+       |
+    21 | user = "break-glass"
+       |        ^^^^^^^^^^^^^
+
+    error: policy.toml is not what AWS has: 3 problems
     "#);
 }
 
@@ -415,15 +415,10 @@ async fn a_studio_that_is_not_there_or_not_for_sso_is_pointed_at() {
     let mut start = world();
     start.studios.get_mut(ANALYTICS).unwrap().auth_mode = AuthMode::Iam;
     start.studios.remove(SCIENCE);
+    start.add_user("break-glass").unwrap();
     let (_, said) = check_live(start, LIVE).await;
     assert_eq!(said.code, 1);
     insta::assert_snapshot!(without_request_id(&said.err), @r#"
-    warning: protect[0].user: no user of this name in d-1234567890
-      --> policy.toml:21:8
-       |
-    21 | user = "break-glass"
-       |        ^^^^^^^^^^^^^
-
     error: studios.analytics: signs people in with IAM, but session mappings need AuthMode SSO; take it out of the table
      --> policy.toml:3:1
       |
@@ -467,6 +462,7 @@ async fn more_people_than_the_studio_holds_are_counted_with_those_of_somebody_el
 
     let roomy = LIVE.replace("users = 3", "users = 4");
     let mut start = world();
+    start.add_user("break-glass").unwrap();
     start
         .map(ANALYTICS, IdentityType::User, "dave", FOREIGN)
         .unwrap();
@@ -476,7 +472,9 @@ async fn more_people_than_the_studio_holds_are_counted_with_those_of_somebody_el
 
 #[tokio::test]
 async fn what_could_not_be_asked_is_not_taken_for_all_right() {
-    let desk = Desk::new(world()).await;
+    let mut start = world();
+    start.add_user("break-glass").unwrap();
+    let desk = Desk::new(start).await;
     desk.write("policy.toml", LIVE);
     let denied = |call| Fault::on(call, FaultKind::AccessDenied);
     for call in [

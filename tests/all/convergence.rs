@@ -292,6 +292,10 @@ fn expected(world: &World, before: &Mapped, choices: &Choices) -> Mapped {
     };
     let protected = choices.protect.map(user);
     let mut expected = said.clone();
+    // Who of the missing group's members would get another policy, nobody knows.
+    expected.retain(|key, _| {
+        !held || before.contains_key(key) || (key.0, key.1) != (ANALYTICS, IdentityType::User)
+    });
     for (key, policy) in before {
         let owned = choices.studio_owned || named(key.0).contains(&policy.as_str());
         let is_protected = key.1 == IdentityType::User
@@ -301,7 +305,12 @@ fn expected(world: &World, before: &Mapped, choices: &Choices) -> Mapped {
                     .mappings
                     .get(&(key.0.to_owned(), key.1, key.2.clone()))
                     .is_some_and(|mapping| Some(&mapping.identity_name) == protected.as_ref()));
-        if !owned || is_protected || held {
+        // Nor whether the protected user is one of those who are still there.
+        let is_there = key.1 == IdentityType::User && world.users.contains_key(&key.2);
+        let nobody = protected
+            .as_ref()
+            .is_some_and(|name| world.user_id(name).is_err());
+        if !owned || is_protected || held || (nobody && is_there) {
             expected.insert(key.clone(), policy.clone());
         }
     }

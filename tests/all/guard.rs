@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use emr_studio_sync::guard::{Occupancy, Verdict, Window, fit, judge, plan_id};
+use emr_studio_sync::guard::{Occupancy, Verdict, Window, fit, judge, plan_id, window_begins};
 use emr_studio_sync::identity::{Id, Identity, IdentityType};
 use emr_studio_sync::plan::{Action, Actual, Change, plan};
 use emr_studio_sync::policy::fit::{Answer, Directory, Reach};
@@ -142,11 +142,41 @@ fn no_deletion_passes_whatever_happened_before() {
 #[test]
 fn as_many_as_the_floor_may_go_however_few_there_are() {
     let none = Window::default();
-    for owned in [Some(0), Some(5), Some(1000), None] {
-        assert_eq!(verdict(&none, &deletions(0, 5), owned), Verdict::Pass);
+    for owned in [6, 1000] {
+        assert_eq!(verdict(&none, &deletions(0, 5), Some(owned)), Verdict::Pass);
     }
-    assert_eq!(verdict(&none, &deletions(0, 6), Some(6)), Verdict::Hold);
+    for owned in [Some(0), Some(2), Some(1000), None] {
+        assert_eq!(verdict(&none, &deletions(0, 2), owned), Verdict::Pass);
+    }
+    assert_eq!(verdict(&none, &deletions(0, 6), Some(7)), Verdict::Hold);
     assert_eq!(verdict(&none, &deletions(0, 6), Some(0)), Verdict::Hold);
+}
+
+#[test]
+fn that_every_one_of_three_or_more_should_go_waits_unless_all_may() {
+    let none = Window::default();
+    for all in 3..=5 {
+        assert_eq!(verdict(&none, &deletions(0, all), Some(all)), Verdict::Hold);
+        let but_one = deletions(0, all - 1);
+        assert_eq!(verdict(&none, &but_one, Some(all)), Verdict::Pass);
+    }
+    assert_eq!(verdict(&none, &deletions(0, 2), Some(2)), Verdict::Pass);
+    let lax = Deletions {
+        max_percent: 100,
+        ..DELETIONS
+    };
+    let three = deletions(0, 3);
+    assert_eq!(verdict_of(&lax, &none, &three, Some(3)), Verdict::Pass);
+}
+
+#[test]
+fn what_is_out_of_the_window_is_forgotten() {
+    let mut window = window(STUDIO, (100..105).map(user), NOW - 61 * MINUTE);
+    window.record(OTHER, user(7), NOW - MINUTE);
+    window.forget_until(window_begins(&DELETIONS, NOW));
+    assert_eq!(window.len(), 1);
+    window.forget_until(NOW);
+    assert!(window.is_empty());
 }
 
 #[test]
@@ -182,7 +212,8 @@ fn with_nothing_allowed_everything_is_held_and_with_all_allowed_nothing() {
 #[test]
 fn how_many_are_owned_is_asked_only_where_the_floor_does_not_decide() {
     let none = Window::default();
-    assert_eq!(verdict(&none, &deletions(0, 5), None), Verdict::Pass);
+    assert_eq!(verdict(&none, &deletions(0, 2), None), Verdict::Pass);
+    assert_eq!(verdict(&none, &deletions(0, 3), None), Verdict::Count);
     assert_eq!(verdict(&none, &deletions(0, 6), None), Verdict::Count);
     let before = window(STUDIO, (100..105).map(user), NOW - MINUTE);
     assert_eq!(verdict(&before, &deletions(0, 1), None), Verdict::Count);
@@ -191,8 +222,8 @@ fn how_many_are_owned_is_asked_only_where_the_floor_does_not_decide() {
 #[test]
 fn deletions_of_the_window_count() {
     let before = window(STUDIO, (100..103).map(user), NOW - MINUTE);
-    assert_eq!(verdict(&before, &deletions(0, 2), Some(5)), Verdict::Pass);
-    assert_eq!(verdict(&before, &deletions(0, 3), Some(5)), Verdict::Hold);
+    assert_eq!(verdict(&before, &deletions(0, 2), Some(7)), Verdict::Pass);
+    assert_eq!(verdict(&before, &deletions(0, 3), Some(7)), Verdict::Hold);
     assert_eq!(verdict(&before, &deletions(0, 3), Some(30)), Verdict::Pass);
     assert_eq!(verdict(&before, &deletions(0, 3), Some(29)), Verdict::Hold);
 }
@@ -244,7 +275,10 @@ fn the_window_slides() {
 #[test]
 fn each_studio_has_its_own_window() {
     let elsewhere = window(OTHER, (100..200).map(user), NOW);
-    assert_eq!(verdict(&elsewhere, &deletions(0, 5), None), Verdict::Pass);
+    assert_eq!(
+        verdict(&elsewhere, &deletions(0, 5), Some(9)),
+        Verdict::Pass
+    );
 }
 
 #[test]
@@ -255,7 +289,7 @@ fn a_deletion_that_had_to_be_tried_again_counts_once() {
         before.record_perhaps(STUDIO, user(number), NOW - 2 * MINUTE);
         before.record_perhaps(STUDIO, user(number), NOW - MINUTE);
     }
-    assert_eq!(verdict(&before, &deletions(0, 5), None), Verdict::Pass);
+    assert_eq!(verdict(&before, &deletions(0, 5), Some(9)), Verdict::Pass);
     // With one that is really another it is too much.
     let mut more = deletions(0, 4);
     more.extend(deletions(50, 1));
@@ -513,7 +547,8 @@ proptest! {
         let counted = planned.len() + history.iter().filter(recent).count();
         let share = owned as f64 * f64::from(max_percent) / 100.0;
         let allowed = share.max(f64::from(floor)) + 1e-9;
-        let expected = match planned.is_empty() || counted as f64 <= allowed {
+        let empties = planned.len() >= 3 && planned.len() >= owned && max_percent < 100;
+        let expected = match planned.is_empty() || (counted as f64 <= allowed && !empties) {
             true => Verdict::Pass,
             false => Verdict::Hold,
         };
@@ -522,7 +557,8 @@ proptest! {
 
         // Not knowing how many are owned may only lead to asking.
         let unasked = verdict_of(&limits, &window, &planned, None);
-        let decided = planned.is_empty() || counted <= floor as usize;
+        let few = planned.len() < 3 || max_percent == 100;
+        let decided = planned.is_empty() || (counted <= floor as usize && few);
         prop_assert_eq!(unasked, if decided { Verdict::Pass } else { Verdict::Count });
     }
 

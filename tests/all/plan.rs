@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emr_studio_sync::identity::{Id, Identity, IdentityType};
 use emr_studio_sync::plan::{Action, Actual, Change, Mapping, Mappings, StudioPlan, plan};
-use emr_studio_sync::policy::fit::{Answer, Directory, Doubt, Reach};
+use emr_studio_sync::policy::doubt::{Doubt, Whom};
+use emr_studio_sync::policy::fit::{Answer, Directory, Reach};
 use emr_studio_sync::policy::read::{self, Format};
 use emr_studio_sync::policy::{Pattern, Selector, Table};
 use proptest::prelude::*;
@@ -76,10 +77,12 @@ fn agreed() -> Mappings {
     ])
 }
 
+const UNREAD: Answer<BTreeSet<Id>> = Answer::Unread { passes: true };
+
 fn planned(table: &Table, directory: &Directory, mappings: &Mappings) -> StudioPlan {
     let actual = Actual {
         mappings: mappings.clone(),
-        doubts: Vec::new(),
+        ..Actual::default()
     };
     plan(table, 0, directory, &Reach::All, &actual)
 }
@@ -155,22 +158,129 @@ fn what_is_not_the_tables_is_left_alone_and_told_only_if_a_rule_wants_it() {
 }
 
 #[test]
-fn a_missing_group_withholds_and_creations_go_on() {
+fn a_missing_group_withholds_what_it_may_be_about_and_other_creations_go_on() {
     let mut directory = directory();
     directory.selected.insert(group("engineers"), Answer::Gone);
     let mut mappings = agreed();
     mappings.remove(&user(3));
+    mappings.remove(&Identity::group(id(ANALYSTS)));
     insta::assert_snapshot!(text(&planned(&table(|_| ()), &directory, &mappings)), @r#"
-    + USER …003  analyst  (rules[1], through group …200)
+    + GROUP …200  analyst  (rules[2])
     ? rules[0]: group "engineers" is not there (renamed, deleted or misspelt)
+    ? withheld: - USER …001  engineer  (no rule wants it)
+    ? withheld: - USER …002  engineer  (no rule wants it)
+    ? withheld: + USER …003  analyst  (rules[1], through group …200)
+    "#);
+}
+
+#[test]
+fn who_gets_the_same_by_both_rules_need_not_wait_for_the_first() {
+    let table = table(|table| table["rules"][0]["session_policy"] = json!("analyst"));
+    for lost in [UNREAD, Answer::Gone] {
+        let mut directory = directory();
+        directory.selected.insert(group("engineers"), lost);
+        let plan = planned(&table, &directory, &Mappings::new());
+        let users = plan
+            .of(Action::Create)
+            .filter(|change| change.identity == user(3));
+        assert_eq!(users.count(), 1);
+    }
+}
+
+#[test]
+fn an_unread_rule_keeps_nobody_waiting_whom_it_cannot_fit() {
+    let mut directory = directory();
+    directory.selected.insert(group("engineers"), UNREAD);
+    // A group that no rule wants any more: what brings in users is no doubt
+    // about groups.
+    let mut mappings = agreed();
+    mappings.insert(Identity::group(id(ENGINEERS)), mapping(ANALYST));
+    insta::assert_snapshot!(text(&planned(&table(|_| ()), &directory, &mappings)), @r#"
+    - GROUP …100  analyst  (no rule wants it)
+    ? rules[0]: group "engineers" could not be read
     ? withheld: - USER …001  engineer  (no rule wants it)
     ? withheld: - USER …002  engineer  (no rule wants it)
     "#);
 }
 
 #[test]
+fn a_doubt_about_one_is_none_about_another() {
+    let mut directory = directory();
+    for (user, answer) in [(1, Answer::Is(BTreeSet::new())), (2, UNREAD)] {
+        directory.groups_of.insert(id(user), answer);
+    }
+    let reach = Reach::Only(BTreeSet::from([user(1), user(2)]));
+    let actual = Actual {
+        mappings: agreed(),
+        ..Actual::default()
+    };
+    let plan = plan(&table(|_| ()), 0, &directory, &reach, &actual);
+    insta::assert_snapshot!(text(&plan), @"
+    - USER …001  engineer  (no rule wants it)
+    ? the groups of USER …002 could not be read
+    ? the groups of USER …002 could not be read
+    ? withheld: - USER …002  engineer  (no rule wants it)
+    ");
+    let left = plan.unfinished(&reach);
+    assert_eq!(left, Some(Reach::Only(BTreeSet::from([user(2)]))));
+}
+
+#[test]
+fn while_a_protected_user_is_not_found_who_is_still_there_keeps_the_mapping_and_who_is_gone_goes() {
+    for missing in ["hold", "revoke"] {
+        let table = table(|table| {
+            table["protect"] = json!([{ "user": "break-glass" }]);
+            table["on_missing_group"] = json!(missing);
+        });
+        let mut directory = directory();
+        let selector = Selector::User("break-glass".to_owned());
+        directory.selected.insert(selector, Answer::Gone);
+        let mut mappings = agreed();
+        for number in [8, 9] {
+            let mut unwanted = mapping(ENGINEER);
+            unwanted.name = Some(format!("user-{number}"));
+            mappings.insert(user(number), unwanted);
+        }
+        let actual = Actual {
+            mappings,
+            gone: BTreeSet::from([user(9)]),
+            ..Actual::default()
+        };
+        let plan = plan(&table, 0, &directory, &Reach::All, &actual);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(text(&plan), @"
+            - USER …009  engineer  (no rule wants it)
+            ? protect[0]: the user it names is not there (renamed, deleted or misspelt)
+            ? withheld: - USER …008  engineer  (no rule wants it)
+            ");
+        }
+        let unless_gone: Vec<&Identity> = plan.unless_gone().collect();
+        assert_eq!(unless_gone, [&user(8)]);
+        assert_eq!(
+            plan.unfinished(&Reach::All),
+            None,
+            "it does not pass by itself"
+        );
+    }
+}
+
+#[test]
+fn while_a_protected_group_is_not_found_nothing_is_deleted_under_revoke_too() {
+    let table = table(|table| {
+        table["protect"] = json!([{ "group": "seniors" }]);
+        table["on_missing_group"] = json!("revoke");
+    });
+    let mut directory = directory();
+    directory.selected.insert(group("seniors"), Answer::Gone);
+    let mut mappings = agreed();
+    mappings.insert(user(9), mapping(ENGINEER));
+    let plan = planned(&table, &directory, &mappings);
+    assert_eq!((plan.changes.len(), plan.withheld.len()), (0, 1));
+}
+
+#[test]
 fn a_list_of_members_that_was_not_read_withholds() {
-    for lost in [None, Some(Answer::Unread), Some(Answer::Gone)] {
+    for lost in [None, Some(UNREAD), Some(Answer::Gone)] {
         let mut directory = directory();
         directory.members.remove(&id(ENGINEERS));
         lost.map(|answer| directory.members.insert(id(ENGINEERS), answer));
@@ -224,7 +334,7 @@ fn only_who_is_within_reach_is_looked_at() {
     let reach = Reach::Only(BTreeSet::from([user(1)]));
     let actual = Actual {
         mappings: agreed(),
-        doubts: Vec::new(),
+        ..Actual::default()
     };
     let plan = plan(&table(|_| ()), 0, &directory, &reach, &actual);
     insta::assert_snapshot!(text(&plan), @"- USER …001  engineer  (no rule wants it)");
@@ -232,13 +342,13 @@ fn only_who_is_within_reach_is_looked_at() {
 
 #[test]
 fn a_user_whose_groups_were_not_read_is_not_taken_for_a_user_without_groups() {
-    for lost in [None, Some(Answer::Unread)] {
+    for lost in [None, Some(UNREAD)] {
         let mut directory = directory();
         lost.map(|answer| directory.groups_of.insert(id(1), answer));
         let reach = Reach::Only(BTreeSet::from([user(1)]));
         let actual = Actual {
             mappings: agreed(),
-            doubts: Vec::new(),
+            ..Actual::default()
         };
         let plan = plan(&table(|_| ()), 0, &directory, &reach, &actual);
         assert_eq!((plan.changes.len(), plan.withheld.len()), (0, 1));
@@ -255,12 +365,12 @@ fn any_directory(to_the_end: bool) -> impl Strategy<Value = Directory> {
         prop_oneof![
             6 => answer.prop_map(Answer::Is),
             worse => Just(Answer::Gone),
-            worse => Just(Answer::Unread),
+            worse => Just(UNREAD),
         ]
     };
     let members = move || read(users().boxed());
     let selected = move |number| read(Just(BTreeSet::from([id(number)])).boxed());
-    let protected = prop_oneof![1 => users().prop_map(Answer::Is), worse => Just(Answer::Unread)];
+    let protected = prop_oneof![1 => users().prop_map(Answer::Is), worse => Just(UNREAD)];
     let enabled = proptest::collection::vec(any::<bool>(), 12).prop_map(|enabled| {
         let user = |(number, enabled)| (id(number), Answer::Is(enabled));
         enabled.into_iter().enumerate().map(user).collect()
@@ -345,7 +455,8 @@ proptest! {
             };
             prop_assert!(table.owns(0, &mapping.session_policy));
             prop_assert!(!table.protects(&change.identity, None, &directory));
-            prop_assert!(plan.doubts.is_empty());
+            let about = |doubt: &&Doubt| doubt.concerns(&change.identity, false);
+            prop_assert_eq!(plan.doubts.iter().find(about), None);
             prop_assert_eq!(change.previous_policy.as_deref(), Some(mapping.session_policy.as_str()));
         }
     }
@@ -376,7 +487,7 @@ proptest! {
             narrow.groups_of.insert(user.id.clone(), Answer::Is(groups));
         }
         let wide = planned(&table, &directory, &mappings);
-        let actual = Actual { mappings, doubts: Vec::new() };
+        let actual = Actual { mappings, ..Actual::default() };
         let narrow = plan(&table, 0, &narrow, &Reach::Only(seen.clone()), &actual);
         let expected: Vec<Change> =
             wide.changes.into_iter().filter(|change| seen.contains(&change.identity)).collect();
@@ -388,8 +499,8 @@ proptest! {
         table in any_table(), directory in any_directory(false), mappings in any_mappings(),
     ) {
         let certain = planned(&table, &directory, &mappings);
-        let doubt = Doubt::Unread { what: "something".to_owned() };
-        let actual = Actual { mappings, doubts: vec![doubt] };
+        let doubt = Doubt::unread(Whom::All, None, "something".to_owned(), true);
+        let actual = Actual { mappings, doubts: vec![doubt], ..Actual::default() };
         let doubtful = plan(&table, 0, &directory, &Reach::All, &actual);
         prop_assert!(doubtful.changes.iter().all(|change| certain.changes.contains(change)));
         prop_assert!(!doubtful.needs_proof());

@@ -610,6 +610,7 @@ fn an_environment_needs_a_store_and_a_table() {
         table,
         mode,
         log_names,
+        log_group,
     } = config(&environment()).unwrap();
     assert_eq!(identity_store_id, "d-1234567890");
     assert_eq!(identity_store_region, None);
@@ -620,6 +621,7 @@ fn an_environment_needs_a_store_and_a_table() {
         "nothing is written unless it is asked for"
     );
     assert!(!log_names);
+    assert_eq!(log_group, None);
     assert_snapshot!(config_problems(&BTreeMap::new()), @r#"
         IDENTITY_STORE_ID: is missing; `aws sso-admin list-instances` shows it (d-…)
         POLICY_TABLE: is missing; give the table as JSON, or the path of a .json or .toml file

@@ -380,9 +380,12 @@ async fn a_mapping_that_could_not_be_read_is_not_explained_away() {
     for (call, kind) in [
         ("GetStudioSessionMapping", FaultKind::AccessDenied),
         ("GetStudioSessionMapping", FaultKind::EmptyObject),
+        ("ListStudioSessionMappings", FaultKind::Garbage),
         ("DescribeStudio", FaultKind::EmptyObject),
     ] {
-        desk.emulator.world().faults.rules = vec![Fault::on(call, kind)];
+        // An empty answer to the list says nothing: then the one is asked for.
+        let bare = Fault::on("ListStudioSessionMappings", FaultKind::EmptyObject);
+        desk.emulator.world().faults.rules = vec![Fault::on(call, kind), bare];
         let said = explained(&desk, ["--user", "alice"]).await;
         assert_eq!(said.code, 1, "{call}: {}", said.out);
         assert!(said.out.contains("may be mapped or not"), "{}", said.out);

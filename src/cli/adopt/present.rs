@@ -124,7 +124,7 @@ async fn one_user(
     let groups = store.all_groups_of(user, no_deadline()).await;
     Ok(match groups.map_err(told)? {
         Answer::Is(groups) => Some((identity, described.name, groups)),
-        Answer::Gone | Answer::Unread => None,
+        Answer::Gone | Answer::Unread { .. } => None,
     })
 }
 

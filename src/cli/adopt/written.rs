@@ -51,7 +51,7 @@ fn what_would_change(present: &Present, text: &str) -> Option<String> {
         };
         let actual = Actual {
             mappings: mappings.clone(),
-            doubts: Vec::new(),
+            ..Actual::default()
         };
         let plan = plan::plan(&table, studio, &directory, &Reach::All, &actual);
         let gone: Vec<(Identity, LeftAlone)> = mappings

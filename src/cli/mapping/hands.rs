@@ -112,7 +112,7 @@ impl Hands {
         };
         match found.map_err(|error| error.to_string())? {
             Answer::Is(id) => Ok((Identity { kind, id }, name)),
-            Answer::Gone | Answer::Unread => Err(format!(
+            Answer::Gone | Answer::Unread { .. } => Err(format!(
                 "there is no {} called {name:?} in {}",
                 kind.to_string().to_lowercase(),
                 store.id()

@@ -11,8 +11,7 @@ use crate::cli::words::paint;
 use crate::config::Mode;
 use crate::identity::Identity;
 use crate::plan::LeftAlone;
-use crate::report::{ChangeReport, Outcome, Report};
-use crate::sync::Pass;
+use crate::report::{ChangeReport, Outcome, Pass, Report};
 
 /// The version of the JSON that `plan` and `apply` print. Fields may be added
 /// to one version; none changes its meaning or goes.

@@ -126,12 +126,13 @@ fn answers<T>(
     let mut known = BTreeMap::new();
     for (id, answer) in ids.iter().zip(answers) {
         let answer = answer.unwrap_or_else(|error| {
+            let passes = error.is_transient();
             let same = unread.iter_mut().find(|(one, _)| one.kind == error.kind);
             match same {
                 Some((_, ids)) => ids.push(id),
                 None => unread.push((error, vec![id])),
             }
-            Answer::Unread
+            Answer::Unread { passes }
         });
         known.insert(id.clone(), answer);
     }

@@ -198,7 +198,7 @@ impl Split<'_> {
         match self.people.members.get(id) {
             _ if is_gone => nobody(Finding::Gone),
             Some(Answer::Gone) => nobody(Finding::Gone),
-            None | Some(Answer::Unread) => nobody(Finding::Unread),
+            None | Some(Answer::Unread { .. }) => nobody(Finding::Unread),
             Some(Answer::Is(members)) if members.is_empty() => nobody(Finding::NoMembers),
             Some(Answer::Is(members)) => {
                 let of_member = |user: &Id| self.of_user(user, row.clone());
@@ -254,7 +254,7 @@ impl Split<'_> {
             Some(Answer::Is(Described { enabled: true, .. })) => Status::Enabled,
             Some(Answer::Is(Described { enabled: false, .. })) => Status::Disabled,
             Some(Answer::Gone) => Status::Gone,
-            None | Some(Answer::Unread) => Status::Unknown,
+            None | Some(Answer::Unread { .. }) => Status::Unknown,
         };
         let name = described
             .and_then(Answer::known)

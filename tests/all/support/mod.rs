@@ -140,6 +140,7 @@ async fn function(emulator: &Emulator, table: &Value, mode: Mode) -> Function {
         table: read::table(&table.to_string(), Format::Json).unwrap(),
         mode,
         log_names: false,
+        log_group: None,
     };
     let sdk = aws::sdk_config()
         .region(Region::new("us-east-1"))
@@ -256,6 +257,18 @@ pub fn schedule() -> Value {
         "id": "event-schedule",
         "detail-type": "Scheduled Event",
         "source": "aws.events",
+        "time": LONG_AGO,
+        "detail": {},
+    })
+}
+
+/// The minute's reminder of what is unfinished.
+pub fn unfinished() -> Value {
+    json!({
+        "version": "0",
+        "id": "event-unfinished",
+        "detail-type": "Unfinished",
+        "source": "emr-studio-sync",
         "time": LONG_AGO,
         "detail": {},
     })

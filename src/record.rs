@@ -1,0 +1,126 @@
+//! One change, one record in the log: who, where, what, by which rule, and because
+//! of which events. The log is what an auditor reads, and what the deletion guard
+//! of a later process remembers by.
+
+use serde_json::Value;
+
+use crate::event::Event;
+use crate::identity::{Id, Identity, IdentityType};
+use crate::plan::{Action, Change};
+use crate::policy::Studio;
+use crate::report::Outcome;
+
+/// What is recorded.
+#[derive(Debug)]
+pub struct Record<'r> {
+    /// Where.
+    pub studio: &'r Studio,
+    /// What.
+    pub change: &'r Change,
+    /// The identity's name, if names may stand in the log.
+    pub name: Option<&'r str>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Whether a person approved it.
+    pub approved: bool,
+    /// Why it was not made.
+    pub error: Option<String>,
+    /// The events that led to it.
+    pub causes: Vec<&'r Event>,
+}
+
+/// What the message of each record is.
+const CHANGE: &str = "change";
+
+/// CloudWatch Logs' filter for the records that the guard remembers by.
+pub const DELETIONS: &str =
+    r#"{ ($.message = "change") && ($.action = "delete") && ($.outcome = "done") }"#;
+
+impl Record<'_> {
+    /// Writes it to the log.
+    pub fn write(&self) {
+        let Record {
+            studio,
+            change,
+            name,
+            outcome,
+            approved,
+            error,
+            causes,
+        } = self;
+        let ids = |id: fn(&Event) -> Option<&str>| {
+            let ids: Vec<&str> = causes.iter().filter_map(|event| id(event)).collect();
+            (!ids.is_empty()).then(|| ids.join(" "))
+        };
+        let cause = ids(|event| event.id.as_deref());
+        let cloudtrail = ids(|event| event.cloudtrail_id.as_deref());
+        let action = change.action.name();
+        // The level is part of a record's type, so each needs a line of its own.
+        macro_rules! record {
+            ($level:ident) => {
+                tracing::$level!(
+                    action,
+                    outcome = outcome.name(),
+                    studio = studio.alias,
+                    studio_id = studio.id,
+                    identity_type = %change.identity.kind,
+                    identity_id = %change.identity.id,
+                    identity_name = name,
+                    session_policy = change.session_policy,
+                    previous_policy = change.previous_policy,
+                    rule = change.rule,
+                    via_group = change.via_group.as_ref().map(tracing::field::display),
+                    approved = approved.then_some(true),
+                    cause,
+                    cloudtrail,
+                    error,
+                    "{CHANGE}"
+                )
+            };
+        }
+        match outcome {
+            Outcome::Done | Outcome::Planned => record!(info),
+            Outcome::Failed => record!(error),
+            Outcome::Held
+            | Outcome::Withheld
+            | Outcome::Skipped
+            | Outcome::OverCapacity
+            | Outcome::Gone
+            | Outcome::Orphan
+            | Outcome::Remaining => record!(warn),
+        }
+    }
+}
+
+/// A deletion that was made and recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// The Studio's id.
+    pub studio_id: String,
+    /// Whose mapping it was.
+    pub identity: Identity,
+}
+
+/// Reads a line of the log: the deletion that it tells of, if it was made, and
+/// not by approval.
+pub fn deletion(line: &str) -> Option<Deletion> {
+    let record: Value = serde_json::from_str(line).ok()?;
+    let text = |field: &str| record[field].as_str();
+    let counts = text("message") == Some(CHANGE)
+        && text("action") == Some(Action::Delete.name())
+        && text("outcome") == Some(Outcome::Done.name())
+        && record["approved"] != true;
+    if !counts {
+        return None;
+    }
+    let id = Id::from_service(text("identity_id")?)?;
+    let kind = match text("identity_type")? {
+        "USER" => IdentityType::User,
+        "GROUP" => IdentityType::Group,
+        _ => return None,
+    };
+    Some(Deletion {
+        studio_id: text("studio_id")?.to_owned(),
+        identity: Identity { kind, id },
+    })
+}

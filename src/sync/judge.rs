@@ -1,0 +1,247 @@
+//! What of a plan may be made: what the deletion guard says, what a person has
+//! approved, and how much room there is.
+
+use super::observe::Seen;
+use super::prepare::Prepared;
+use super::{Engine, Look, Task};
+use crate::aws::CallError;
+use crate::config::Mode;
+use crate::guard::{self, Occupancy, Verdict};
+use crate::identity::{Identity, IdentityType};
+use crate::plan::{Action, Change, StudioPlan};
+use crate::report::{Outcome, Pass};
+use crate::studio::Refusal;
+
+/// What happens to the deletions of one Studio's plan.
+#[derive(Debug)]
+pub(super) struct Judged {
+    /// Those that the guard was asked about.
+    pub(super) deletions: Vec<Change>,
+    /// Those that are known not to go, and that it is too soon to try again.
+    pub(super) orphans: Vec<Change>,
+    /// What becomes of the deletions: done, if they may go.
+    pub(super) fate: Outcome,
+    /// Whether they may go because a person approved it.
+    pub(super) approved: bool,
+    pub(super) occupancy: Option<Occupancy>,
+    /// Why the Studio's mappings could not be counted, if they could not.
+    pub(super) refusal: Option<Refusal>,
+    /// Why it is not known what was deleted before this process, if it is not.
+    pub(super) forgotten: Option<CallError>,
+}
+
+impl Default for Judged {
+    fn default() -> Judged {
+        Judged {
+            deletions: Vec::new(),
+            orphans: Vec::new(),
+            fate: Outcome::Done,
+            approved: false,
+            occupancy: None,
+            refusal: None,
+            forgotten: None,
+        }
+    }
+}
+
+impl Engine {
+    /// Asks the guard, and counts the Studio's mappings if it needs to know.
+    pub(super) async fn judge(
+        &self,
+        task: &Task<'_>,
+        plan: &StudioPlan,
+        mut occupancy: Option<Occupancy>,
+    ) -> Judged {
+        let deletions = plan.of(Action::Delete).cloned();
+        let (orphans, deletions): (Vec<Change>, Vec<Change>) = match task.mode {
+            Mode::Plan => (Vec::new(), deletions.collect()),
+            Mode::Apply => {
+                deletions.partition(|change| self.is_orphan(plan.studio, &change.identity))
+            }
+        };
+        let judged = Judged {
+            orphans,
+            occupancy,
+            ..Judged::default()
+        };
+        if deletions.is_empty() {
+            return judged;
+        }
+        let deadline = task.look.deadline;
+        let forgotten = self.recall(&task.look).await;
+        let studio_id = &self.table.studios[plan.studio].id;
+        let planned: Vec<&Change> = deletions.iter().collect();
+        let now_ms = self.now_ms();
+        let ask = |owned: Option<usize>| {
+            self.with_memory(|memory| {
+                let (limits, window) = (&self.table.deletions, &memory.window);
+                guard::judge(limits, window, studio_id, &planned, owned, now_ms)
+            })
+        };
+        let mut verdict = ask(occupancy.map(|occupancy| occupancy.owned));
+        let mut refusal = None;
+        if verdict == Verdict::Count {
+            match self.list(plan.studio, deadline).await {
+                Ok((_, counted)) => {
+                    occupancy = Some(counted);
+                    verdict = ask(Some(counted.owned));
+                }
+                Err(error) => refusal = Some(error),
+            }
+        }
+        let fate = match verdict {
+            Verdict::Pass => Outcome::Done,
+            Verdict::Hold => Outcome::Held,
+            Verdict::Count => Outcome::Withheld,
+        };
+        Judged {
+            deletions,
+            fate,
+            occupancy,
+            refusal,
+            forgotten,
+            ..judged
+        }
+    }
+
+    /// Asks the function's own log, once a process, which deletions were made
+    /// before it. Why that failed, if it did.
+    async fn recall(&self, look: &Look<'_>) -> Option<CallError> {
+        let log = self.log.as_ref()?;
+        let recalled = self.recalled.get_or_try_init(async || {
+            let since_ms = guard::window_begins(&self.table.deletions, self.now_ms());
+            match log.deletions(since_ms, look.deadline).await {
+                Ok(deletions) => {
+                    self.with_memory(|memory| {
+                        for (deletion, at_ms) in deletions {
+                            let window = &mut memory.window;
+                            window.record(&deletion.studio_id, deletion.identity, at_ms);
+                        }
+                    });
+                    Ok(None)
+                }
+                // It would fail again, and cost a call each time.
+                Err(error) if !error.is_transient() => Ok(Some(error)),
+                Err(error) => Err(error),
+            }
+        });
+        match recalled.await {
+            Ok(refused) => refused.clone(),
+            Err(error) => Some(error),
+        }
+    }
+
+    /// Lets held deletions go if exactly they were approved. With an approval of
+    /// anything else nothing at all is deleted.
+    pub(super) fn approve(&self, approved: &str, prepared: &mut [Prepared], pass: &mut Pass) {
+        let held = self.plan_id(prepared, |fate| fate == Outcome::Held);
+        // The guard may have forgotten since: the same set may pass unheld now.
+        let all = self.plan_id(prepared, |fate| fate != Outcome::Withheld);
+        if held.as_deref() == Some(approved) || (held.is_none() && all.as_deref() == Some(approved))
+        {
+            for one in prepared.iter_mut() {
+                let judged = &mut one.judged;
+                if judged.fate == Outcome::Held || held.is_none() {
+                    judged.approved = judged.fate != Outcome::Withheld;
+                }
+                if judged.fate == Outcome::Held {
+                    judged.fate = Outcome::Done;
+                }
+            }
+            return;
+        }
+        for one in prepared.iter_mut() {
+            if one.judged.fate == Outcome::Done {
+                one.judged.fate = Outcome::Skipped;
+            }
+        }
+        pass.report.problems.push(match &held {
+            Some(current) => format!(
+                "approve: {approved} is not the set of deletions held now, which is {current}; \
+                 nothing was deleted. Look at the held deletions and approve that id"
+            ),
+            None => format!(
+                "approve: {approved} is not a set of deletions held now; nothing was deleted"
+            ),
+        });
+    }
+
+    fn plan_id(&self, prepared: &[Prepared], with: impl Fn(Outcome) -> bool) -> Option<String> {
+        let prepared = prepared.iter().filter(|one| with(one.judged.fate));
+        guard::plan_id(prepared.flat_map(|one| {
+            let studio = &self.table.studios[one.studio];
+            let deletions = one.judged.deletions.iter();
+            deletions.map(move |change| (studio, change))
+        }))
+    }
+
+    /// What would become of the change that a plan has for one identity.
+    pub(super) async fn fate(
+        &self,
+        look: &Look<'_>,
+        seen: &Seen,
+        plan: &StudioPlan,
+        identity: &Identity,
+    ) -> Option<Outcome> {
+        let mut changes = plan.changes.iter();
+        let change = changes.find(|change| change.identity == *identity)?;
+        let task = Task {
+            look: look.clone(),
+            approve: None,
+            agreed: None,
+            mode: Mode::Plan,
+        };
+        let judged = self.judge(&task, plan, seen.occupancy).await;
+        if change.action != Action::Create {
+            return Some(judged.fate);
+        }
+        let leaving = match judged.fate {
+            Outcome::Done => judged.deletions,
+            _ => Vec::new(),
+        };
+        let leaving: Vec<&Change> = leaving.iter().collect();
+        let creations: Vec<&Change> = plan.of(Action::Create).collect();
+        let room = self.room(look, plan.studio, judged.occupancy, &creations);
+        let studio = &self.table.studios[plan.studio];
+        let (_, over) = guard::fit(studio, &room.await.ok()?, &leaving, creations);
+        let is_over = over.iter().any(|change| change.identity == *identity);
+        Some(match is_over {
+            true => Outcome::OverCapacity,
+            false => Outcome::Planned,
+        })
+    }
+
+    /// How full a Studio is: counted in this pass if it was, remembered if that
+    /// leaves room to spare, else counted now.
+    pub(super) async fn room(
+        &self,
+        look: &Look<'_>,
+        studio: usize,
+        occupancy: Option<Occupancy>,
+        creations: &[&Change],
+    ) -> Result<Occupancy, Refusal> {
+        if let Some(occupancy) = occupancy {
+            return Ok(occupancy);
+        }
+        let fits_well = |occupancy: &Occupancy| {
+            [IdentityType::User, IdentityType::Group]
+                .into_iter()
+                .all(|kind| {
+                    let new = creations
+                        .iter()
+                        .filter(|change| change.identity.kind == kind)
+                        .count();
+                    let limit = self.table.studios[studio].limit(kind);
+                    new == 0 || occupancy.of(kind) + new + limit.div_ceil(10) <= limit
+                })
+        };
+        match self.remembered(studio).map(|listed| listed.occupancy) {
+            _ if creations.is_empty() => Ok(Occupancy::default()),
+            Some(occupancy) if fits_well(&occupancy) => Ok(occupancy),
+            _ => {
+                let listed = self.list(studio, look.deadline).await;
+                listed.map(|(_, occupancy)| occupancy)
+            }
+        }
+    }
+}

@@ -70,9 +70,9 @@ impl Function {
                 self.reconcile(studio.as_deref(), approve.as_deref(), mode, deadline)
                     .await
             }
-            // A question about a person names one: no matter for the log.
-            Payload::Request(Err(why)) if payload["action"] == "explain" => Ok(self.refuse(why)),
-            Payload::Request(Err(why)) | Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
+            // A request may name a person, in whatever field: no matter for the log.
+            Payload::Request(Err(why)) => Ok(self.refuse(why)),
+            Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
         }
     }
 

@@ -206,11 +206,11 @@ async fn a_name_is_logged_only_if_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn what_is_not_understood_is_logged_whole_but_no_question_about_a_person() {
+async fn what_is_not_understood_is_logged_whole_but_no_request() {
     let emulator = emulator(world()).await;
     let lambda = lambda(&emulator, &table(|_| ()).to_string(), &[]).await;
     lambda
-        .invoke(&json!({ "action": "obliterate", "all": "of it" }))
+        .invoke(&json!({ "obliterate": "all of it" }))
         .await
         .unwrap();
     let log = lambda.log().await;
@@ -218,12 +218,21 @@ async fn what_is_not_understood_is_logged_whole_but_no_question_about_a_person()
     assert!(log[0]["payload"].as_str().unwrap().contains("of it"));
     assert_eq!(metrics(&log)["Rejected"], 1);
 
-    let question = json!({ "action": "explain", "user_id": "zebulon@example.com" });
-    let answer = lambda.invoke(&question).await.unwrap();
-    assert_eq!(answer["problems"], json!(["user_id: that is not an id"]));
-    let log = lambda.log().await;
-    assert_eq!(metrics(&log)["Rejected"], 1);
-    assert!(!format!("{log:?}").contains("zebulon"), "{log:#?}");
+    let missing = "action: is missing; actions are reconcile, plan, explain";
+    for (request, problem) in [
+        (
+            json!({ "action": "explain", "user_id": "zebulon@example.com" }),
+            "user_id: that is not an id",
+        ),
+        (json!({ "user": "zebulon@example.com" }), missing),
+        (json!({ "userName": "zebulon@example.com" }), missing),
+    ] {
+        let answer = lambda.invoke(&request).await.unwrap();
+        assert_eq!(answer["problems"], json!([problem]));
+        let log = lambda.log().await;
+        assert_eq!(metrics(&log)["Rejected"], 1);
+        assert!(!format!("{log:?}").contains("zebulon"), "{log:#?}");
+    }
 }
 
 #[tokio::test]

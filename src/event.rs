@@ -8,6 +8,7 @@
 //! own events, and of what comes next: nothing is required but what is used,
 //! and what names nobody we can read leads to a look at everything.
 
+mod envelope;
 mod message;
 mod request;
 
@@ -166,11 +167,13 @@ pub struct Event {
 /// A payload, by its form.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Payload<'a> {
-    /// The records of an SQS batch.
+    /// The records of an SQS batch, or of an SNS one: for [`message`].
     Batch(&'a [Value]),
-    /// Meant to be an EventBridge event: for [`read`].
+    /// Meant to be an EventBridge event, or what a topic makes of one: for
+    /// [`read`].
     Event(&'a Value),
-    /// An order of a person, or what is wrong with it.
+    /// An order of a person, or what is wrong with it. It may name somebody,
+    /// so it is never logged whole.
     Request(Result<Request, String>),
     /// None of these.
     Unknown(String),
@@ -178,24 +181,24 @@ pub enum Payload<'a> {
 
 /// Tells the payloads apart.
 ///
-/// Only the payload itself can be a request. What comes in a queue or in an
-/// event's detail is data, whatever it looks like.
+/// Only the payload itself can be a request. What comes in a queue, in a
+/// notification or in an event's detail is data, whatever it looks like.
 pub fn payload(payload: &Value) -> Payload<'_> {
     let Value::Object(fields) = payload else {
-        return Payload::Unknown("the payload is not a JSON object".to_owned());
-    };
-    if let Some(records) = fields.get("Records") {
-        return match records {
-            Value::Array(records) => Payload::Batch(records),
-            _ => Payload::Unknown("Records is not a list".to_owned()),
+        return match request::is_meant(payload) {
+            true => Payload::Request(Err("a request is a JSON object, bare".to_owned())),
+            false => Payload::Unknown("the payload is not a JSON object".to_owned()),
         };
+    };
+    if let Some(Value::Array(records)) = fields.get("Records") {
+        return Payload::Batch(records);
     }
-    if is_event(fields) {
+    if is_event(fields) || envelope::is_notification(payload) {
         return Payload::Event(payload);
     }
-    match fields.get("action") {
-        Some(_) => Payload::Request(request::read(fields)),
-        None => Payload::Unknown(
+    match request::is_meant(payload) {
+        true => Payload::Request(request::read(fields)),
+        false => Payload::Unknown(
             "the payload is neither an EventBridge event, nor an SQS batch, nor a request \
              with an action"
                 .to_owned(),
@@ -215,12 +218,17 @@ const SCHEDULE: &str = "Scheduled Event";
 const OURS: &str = "emr-studio-sync";
 const UNFINISHED: &str = "Unfinished";
 
-/// Reads an EventBridge event.
+/// Reads an EventBridge event, also one in the envelope of another service.
 ///
 /// # Errors
 /// What keeps it from being understood at all. An event that is understood and
 /// concerns nothing is none of these: its scope is [`Scope::Nothing`].
 pub fn read(event: &Value, store: &str) -> Result<Event, String> {
+    let (event, place) = envelope::opened(event)?;
+    bare(&event, store).map_err(|why| format!("{place}{why}"))
+}
+
+fn bare(event: &Value, store: &str) -> Result<Event, String> {
     let Value::Object(fields) = event else {
         return Err("the event is not a JSON object".to_owned());
     };

@@ -89,6 +89,7 @@ impl Function {
                 self.reconcile(studio.as_deref(), approve.as_deref(), mode, deadline)
                     .await
             }
+            // A request may name a person, in whatever field: no matter for the log.
             Payload::Request(Err(why)) => Ok(self.refuse(why)),
             Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
         }

@@ -1,8 +1,9 @@
-//! What an event comes in: a record of a queue.
+//! What an event comes in: a record of a queue, or of a topic.
 
+use chrono::DateTime;
 use serde_json::Value;
 
-use super::{Event, read};
+use super::{Event, envelope, read};
 
 /// One record of a batch: an event, and how it came.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,9 +22,17 @@ pub struct Message {
 /// not understood is not seen again.
 pub fn message(record: &Value, store: &str) -> Message {
     let attribute = |name: &str| record["attributes"][name].as_str();
+    let sns = &record["Sns"];
+    let id = record["messageId"].as_str().or(sns["MessageId"].as_str());
+    let published = || {
+        let time = DateTime::parse_from_rfc3339(sns["Timestamp"].as_str()?).ok()?;
+        Some(time.timestamp_millis())
+    };
     Message {
-        id: record["messageId"].as_str().unwrap_or_default().to_owned(),
-        sent_ms: attribute("SentTimestamp").and_then(|ms| ms.parse().ok()),
+        id: id.unwrap_or_default().to_owned(),
+        sent_ms: attribute("SentTimestamp")
+            .and_then(|ms| ms.parse().ok())
+            .or_else(published),
         receives: attribute("ApproximateReceiveCount")
             .and_then(|count| count.parse().ok())
             .unwrap_or(1),
@@ -32,8 +41,8 @@ pub fn message(record: &Value, store: &str) -> Message {
 }
 
 fn event(record: &Value, store: &str) -> Result<Event, String> {
-    let body = record["body"].as_str().ok_or("the message has no body")?;
-    let body: Value = serde_json::from_str(body)
-        .map_err(|error| format!("the message's body is not JSON: {error}"))?;
-    read(&body, store)
+    let envelope::Letter { called, text } = envelope::in_record(record)?;
+    let inside: Value =
+        serde_json::from_str(text).map_err(|error| format!("{called} is not JSON: {error}"))?;
+    read(&inside, store).map_err(|why| format!("in {called}: {why}"))
 }

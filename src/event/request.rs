@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::identity::{Id, Identity, IdentityType};
+use crate::policy::resolve::alike;
 
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,29 +30,49 @@ pub enum Subject {
     Id(Identity),
 }
 
+/// What an order can be.
+const ACTIONS: [&str; 3] = ["reconcile", "plan", "explain"];
+/// What a pass takes, and what an explanation does.
+const OF_PASS: [&str; 3] = ["action", "studio", "approve"];
+const OF_EXPLAIN: [&str; 5] = ["action", "user", "user_id", "group", "group_id"];
+
+/// Whether somebody meant it as an order, however misspelt. It may then name
+/// somebody.
+pub(super) fn is_meant(payload: &Value) -> bool {
+    let is_word = |key: &String| {
+        let key = key.to_ascii_lowercase();
+        let mut words = OF_PASS.into_iter().chain(OF_EXPLAIN);
+        words.any(|word| key.contains(word) || alike(&key, [word]).is_some())
+    };
+    match payload {
+        Value::Object(fields) => fields.keys().any(is_word),
+        Value::Array(items) => items.iter().any(|item| item.is_object() && is_meant(item)),
+        // JSON in a text: somebody's shell quoted it once too often.
+        Value::String(text) => serde_json::from_str(text)
+            .is_ok_and(|inner: Value| !inner.is_string() && is_meant(&inner)),
+        _ => false,
+    }
+}
+
 /// Reads an order, strictly: one that is misspelt is none.
+///
+/// # Errors
+/// What is wrong with it, in words of our own: a value may be somebody's name,
+/// and is never among them.
 pub(super) fn read(fields: &Map<String, Value>) -> Result<Request, String> {
     let known: &[&str] = match fields.get("action").and_then(Value::as_str) {
-        Some("reconcile" | "plan") => &["action", "studio", "approve"],
-        Some("explain") => &["action", "user", "user_id", "group", "group_id"],
-        _ => {
-            return Err(format!(
-                "action: {} is not one; actions are reconcile, plan, explain",
-                fields["action"]
-            ));
-        }
+        Some("reconcile" | "plan") => &OF_PASS,
+        Some("explain") => &OF_EXPLAIN,
+        _ => return Err(no_action(fields)),
     };
     // A misspelt `studio` would otherwise widen the order to all Studios.
     if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_str())) {
-        return Err(format!(
-            "{name}: there is no such field; known are {}",
-            known.join(", ")
-        ));
+        return Err(no_such_field(name, known));
     }
     let text = |name: &str| match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-        Some(other) => Err(format!("{name}: {other} is not a text that says something")),
+        Some(_) => Err(format!("{name}: that is not a text that says something")),
     };
     if fields["action"] != "explain" {
         return Ok(Request::Reconcile {
@@ -78,4 +99,40 @@ pub(super) fn read(fields: &Map<String, Value>) -> Result<Request, String> {
         (Some(subject), None) => Ok(Request::Explain(subject)),
         _ => Err("explain: give exactly one of user, user_id, group, group_id".to_owned()),
     }
+}
+
+fn no_action(fields: &Map<String, Value>) -> String {
+    let all = ACTIONS.join(", ");
+    match fields.get("action") {
+        None => match fields.keys().find(|key| meant(key, &["action"]).is_some()) {
+            Some(key) => no_such_field(key, &["action"]),
+            None => format!("action: is missing; actions are {all}"),
+        },
+        Some(given) => match given.as_str().and_then(|given| meant(given, &ACTIONS)) {
+            Some(action) => format!("action: that is none; did you mean {action:?}?"),
+            None => format!("action: that is none; actions are {all}"),
+        },
+    }
+}
+
+fn no_such_field(name: &str, known: &[&str]) -> String {
+    // What looks like a field of ours can be shown. Anything else may be a
+    // name that got into the wrong place.
+    let looks_like_one = name.len() <= 20
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let shown = if looks_like_one { name } else { "a field" };
+    match meant(name, known) {
+        Some(name) => format!("{shown}: there is no such field; did you mean {name:?}?"),
+        None => format!(
+            "{shown}: there is no such field; known are {}",
+            known.join(", ")
+        ),
+    }
+}
+
+/// The one of `known` that was probably meant, in whatever case.
+fn meant<'a>(given: &str, known: &[&'a str]) -> Option<&'a str> {
+    alike(&given.to_ascii_lowercase(), known.iter().copied())
 }

@@ -346,10 +346,20 @@ pub(super) fn not_called<'a>(
 
 /// The one of `known` that `name` is most likely a misspelling of.
 pub(crate) fn alike<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// What is longer is no word that somebody misspelt, and would take long.
+    const LONGEST: usize = 200;
+    let length = name.chars().take(LONGEST + 1).count();
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(4).max(1))
+        .filter_map(|candidate| {
+            let other = candidate.chars().count();
+            let far = other.div_ceil(4).max(1);
+            if length > LONGEST || length.abs_diff(other) > far {
+                return None;
+            }
+            let distance = strsim::damerau_levenshtein(name, candidate);
+            (distance <= far).then_some((distance, candidate))
+        })
         .min()
         .map(|(_, candidate)| candidate)
 }

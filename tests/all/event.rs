@@ -1202,6 +1202,8 @@ fn a_batch_is_told_by_its_records() {
     let payload = json!({ "Records": [], "action": "reconcile" });
     assert_eq!(event::payload(&payload), Payload::Batch(&[]));
     let payload = json!({ "Records": "all", "action": "reconcile" });
+    assert!(request(payload).is_err());
+    let payload = json!({ "Records": "all" });
     assert!(matches!(event::payload(&payload), Payload::Unknown(_)));
 }
 
@@ -1213,10 +1215,11 @@ fn what_is_neither_batch_nor_event_nor_request_is_unknown() {
         json!(7),
         json!("reconcile"),
         json!([]),
-        json!([{ "action": "reconcile" }]),
+        json!([[{ "action": "reconcile" }]]),
+        json!(["reconcile"]),
         json!({}),
-        json!({ "Action": "reconcile" }),
-        json!({ "studio": "analytics" }),
+        json!({ "reconcile": true }),
+        json!({ "input": { "action": "reconcile" } }),
     ] {
         let Payload::Unknown(why) = event::payload(&payload) else {
             panic!("{payload} was taken for something");
@@ -1328,7 +1331,10 @@ fn a_message_whose_attributes_are_amiss_is_read_all_the_same() {
 fn a_message_that_is_not_understood_says_why_and_keeps_its_id() {
     for (body, why) in [
         ("not even JSON", "the message's body is not JSON"),
-        ("{\"action\":\"reconcile\"}", "the event has neither"),
+        (
+            "{\"action\":\"reconcile\"}",
+            "in the message's body: the event has neither",
+        ),
         ("", "the message's body is not JSON"),
     ] {
         let message = message(&record(body));
@@ -1345,6 +1351,164 @@ fn a_message_that_is_not_understood_says_why_and_keeps_its_id() {
             "{record}"
         );
     }
+}
+
+// --------------------------------------------------------------------- envelopes
+
+/// What a topic sends to a queue.
+fn notification(message: &str) -> Value {
+    json!({
+        "Type": "Notification",
+        "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+        "TopicArn": "arn:aws:sns:us-east-1:111122223333:changes",
+        "Message": message,
+        "Timestamp": "2026-03-02T10:15:30.250Z",
+        "SignatureVersion": "1",
+    })
+}
+
+/// What a topic sends to a function.
+fn of_topic(message: &str) -> Value {
+    let mut sns = notification(message);
+    sns["Subject"] = Value::Null;
+    json!({
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": "arn:aws:sns:us-east-1:111122223333:changes:21be56ed",
+        "Sns": sns,
+    })
+}
+
+fn batch_of(record: Value) -> Value {
+    json!({ "Records": [record] })
+}
+
+/// An event in every envelope that is opened, and in some in another.
+fn enveloped(inner: &Value) -> Vec<Value> {
+    let text = inner.to_string();
+    let once = vec![
+        json!(text),
+        notification(&text),
+        batch_of(record(&text)),
+        batch_of(of_topic(&text)),
+    ];
+    let in_topic = once.iter().map(|one| notification(&one.to_string()));
+    let in_queue = once.iter().map(|one| batch_of(record(&one.to_string())));
+    let twice: Vec<Value> = in_topic.chain(in_queue).collect();
+    let texts = twice.iter().map(|two| json!(two.to_string()));
+    let thrice: Vec<Value> = texts.collect();
+    [once, twice, thrice].concat()
+}
+
+#[test]
+fn an_event_is_read_out_of_its_envelopes() {
+    for event in [&added(), &native("User Updated", &[&user_arn(USER)])] {
+        for outer in enveloped(event) {
+            assert_eq!(read(&outer), read(event), "{outer}");
+            let sent = message(&record(&outer.to_string()));
+            assert_eq!(sent.event, Ok(read(event)), "{outer}");
+            let published = message(&of_topic(&outer.to_string()));
+            assert_eq!(published.event, Ok(read(event)), "{outer}");
+        }
+    }
+}
+
+#[test]
+fn a_topic_that_calls_the_function_itself_sends_a_batch() {
+    let payload = batch_of(of_topic(&added().to_string()));
+    let Payload::Batch([record]) = event::payload(&payload) else {
+        panic!("{payload}");
+    };
+    assert_eq!(
+        message(record),
+        Message {
+            id: "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324".to_owned(),
+            sent_ms: Some(1_772_446_530_250),
+            receives: 1,
+            event: Ok(read(&added())),
+        }
+    );
+    let payload = notification(&added().to_string());
+    assert_eq!(event::payload(&payload), Payload::Event(&payload));
+}
+
+#[test]
+fn a_request_in_an_envelope_is_none() {
+    for order in [
+        json!({ "action": "reconcile" }),
+        json!({ "action": "plan", "studio": "analytics" }),
+        json!({ "action": "explain", "user": "bob@example.com" }),
+    ] {
+        for outer in enveloped(&order) {
+            assert!(event::read(&outer, STORE).is_err(), "{outer}");
+            let payload = event::payload(&outer);
+            assert!(!matches!(payload, Payload::Request(Ok(_))), "{outer}");
+            assert!(message(&record(&outer.to_string())).event.is_err());
+        }
+        let mut both = notification(&added().to_string());
+        for (name, value) in order.as_object().unwrap() {
+            both[name] = value.clone();
+        }
+        assert_eq!(event::payload(&both), Payload::Event(&both));
+        assert_eq!(read(&both), read(&added()));
+    }
+}
+
+#[test]
+fn what_is_wrong_in_an_envelope_is_told_with_its_place() {
+    let not_json = "that is not JSON: expected value at line 1 column 1";
+    let none = "the event has neither a detail-type, nor a source, nor a detail";
+    let of = |value: Value| value.to_string();
+    let two = json!({ "Records": [record("{}"), record("{}")] });
+    let deep = (0..6).fold(added(), |inner, _| notification(&inner.to_string()));
+    for (body, why) in [
+        (
+            of(notification("hello")),
+            format!("in the message's body: in the notification's Message: {not_json}"),
+        ),
+        (
+            of(notification(&of(notification("{}")))),
+            format!(
+                "in the message's body: in the notification's Message: in the notification's \
+                 Message: {none}"
+            ),
+        ),
+        (
+            of(json!("hello")),
+            format!("in the message's body: in the text: {not_json}"),
+        ),
+        (
+            of(json!({ "Type": "Notification", "Message": {} })),
+            "in the message's body: the notification has no Message".to_owned(),
+        ),
+        (
+            of(json!({ "Records": [{}] })),
+            "in the message's body: the message has no body".to_owned(),
+        ),
+        (
+            of(two),
+            "in the message's body: a batch of 2 stands where one event belongs".to_owned(),
+        ),
+        (of(json!({})), format!("in the message's body: {none}")),
+    ] {
+        assert_eq!(message(&record(&body)).event, Err(why), "{body}");
+    }
+    let why = message(&record(&of(deep))).event.unwrap_err();
+    assert!(
+        why.ends_with("there are too many envelopes around it"),
+        "{why}"
+    );
+}
+
+#[test]
+fn an_event_is_none_for_an_envelope_whatever_else_is_in_it() {
+    let other = native("User Updated", &[&user_arn(USER_2)]).to_string();
+    let mut event = added();
+    event["Type"] = "Notification".into();
+    event["Message"] = other.clone().into();
+    assert_eq!(read(&event), read(&added()));
+    event["Records"] = json!([record(&other)]);
+    assert_eq!(read(&event), read(&added()));
 }
 
 // ---------------------------------------------------------------------- requests
@@ -1418,62 +1582,94 @@ fn an_explanation_can_be_asked_for_by_name_or_id() {
 
 #[test]
 fn a_wrong_request_is_refused_with_what_is_wrong() {
-    let text = "is not a text that says something";
+    let text = "that is not a text that says something";
     let one = "explain: give exactly one of user, user_id, group, group_id";
+    let actions = "actions are reconcile, plan, explain";
+    let of_pass = "there is no such field; known are action, studio, approve";
+    let of_explain = "there is no such field; known are action, user, user_id, group, group_id";
     for (payload, expected) in [
         (
             json!({ "action": "delete" }),
-            "action: \"delete\" is not one; actions are reconcile, plan, explain".to_owned(),
+            format!("action: that is none; {actions}"),
         ),
         (
             json!({ "action": "Reconcile" }),
-            "action: \"Reconcile\" is not one; actions are reconcile, plan, explain".to_owned(),
+            "action: that is none; did you mean \"reconcile\"?".to_owned(),
+        ),
+        (
+            json!({ "action": "explian", "user": "bob@example.com" }),
+            "action: that is none; did you mean \"explain\"?".to_owned(),
         ),
         (
             json!({ "action": null }),
-            "action: null is not one; actions are reconcile, plan, explain".to_owned(),
+            format!("action: that is none; {actions}"),
         ),
         (
             json!({ "action": ["reconcile"] }),
-            "action: [\"reconcile\"] is not one; actions are reconcile, plan, explain".to_owned(),
+            format!("action: that is none; {actions}"),
+        ),
+        // Without an action, it is one by its other fields.
+        (
+            json!({ "studio": "analytics" }),
+            format!("action: is missing; {actions}"),
+        ),
+        (
+            json!({ "user": "bob@example.com" }),
+            format!("action: is missing; {actions}"),
+        ),
+        (
+            json!({ "Action": "reconcile" }),
+            "a field: there is no such field; did you mean \"action\"?".to_owned(),
+        ),
+        (
+            json!({ "acton": "explain", "user": "bob@example.com" }),
+            "acton: there is no such field; did you mean \"action\"?".to_owned(),
         ),
         // A misspelt `studio` must not become "all Studios", nor be a null one.
         (
             json!({ "action": "reconcile", "studios": "analytics" }),
-            "studios: there is no such field; known are action, studio, approve".to_owned(),
+            "studios: there is no such field; did you mean \"studio\"?".to_owned(),
         ),
         (
             json!({ "action": "plan", "stduio": null }),
-            "stduio: there is no such field; known are action, studio, approve".to_owned(),
+            "stduio: there is no such field; did you mean \"studio\"?".to_owned(),
         ),
         (
             json!({ "action": "reconcile", "user": "bob@example.com" }),
-            "user: there is no such field; known are action, studio, approve".to_owned(),
+            format!("user: {of_pass}"),
         ),
         (
             json!({ "action": "explain", "user": "bob@example.com", "studio": "analytics" }),
-            "studio: there is no such field; known are action, user, user_id, group, group_id"
-                .to_owned(),
+            format!("studio: {of_explain}"),
+        ),
+        // What does not look like a field of ours may be a name.
+        (
+            json!({ "action": "explain", "bob@example.com": "user" }),
+            format!("a field: {of_explain}"),
+        ),
+        (
+            json!({ "action": "explain", "a_name_of_more_than_twenty": "user" }),
+            format!("a field: {of_explain}"),
         ),
         (
             json!({ "action": "reconcile", "studio": ["analytics"] }),
-            format!("studio: [\"analytics\"] {text}"),
+            format!("studio: {text}"),
         ),
         (
             json!({ "action": "reconcile", "studio": "" }),
-            format!("studio: \"\" {text}"),
+            format!("studio: {text}"),
         ),
         (
             json!({ "action": "reconcile", "approve": true }),
-            format!("approve: true {text}"),
+            format!("approve: {text}"),
         ),
         (
             json!({ "action": "explain", "user": 7 }),
-            format!("user: 7 {text}"),
+            format!("user: {text}"),
         ),
         (
             json!({ "action": "explain", "user_id": {} }),
-            format!("user_id: {{}} {text}"),
+            format!("user_id: {text}"),
         ),
         (
             json!({ "action": "explain", "user_id": "bob@example.com" }),
@@ -1489,9 +1685,78 @@ fn a_wrong_request_is_refused_with_what_is_wrong() {
             json!({ "action": "explain", "user": "bob@example.com", "group": "data-engineers" }),
             one.to_owned(),
         ),
+        // Quoted once too often, or a list of them.
+        (
+            json!(r#"{"action":"reconcile"}"#),
+            "a request is a JSON object, bare".to_owned(),
+        ),
+        (
+            json!([{ "action": "explain", "user": "bob@example.com" }]),
+            "a request is a JSON object, bare".to_owned(),
+        ),
     ] {
         assert_eq!(request(payload.clone()), Err(expected), "{payload}");
     }
+}
+
+#[test]
+fn a_refused_request_tells_no_name() {
+    const NAME: &str = "zebulon";
+    let mut payloads = Vec::new();
+    for action in ["action", "Action", "acton", "acttion", "ACTION", "aktion"] {
+        for order in ["explain", "Explain", "explian", "reconcile", "plan", NAME] {
+            for field in [
+                "user",
+                "User",
+                "USER",
+                "users",
+                "usr",
+                "user_name",
+                "userName",
+                "user-id",
+                "userid",
+                "group",
+                "gruop",
+                "Groups",
+                "group_name",
+                "studio",
+                "stuido",
+                "approve",
+                "aprove",
+                NAME,
+                "Zebulon Q. Pike",
+                "zebulon@example.com",
+            ] {
+                payloads.push(json!({ action: order, field: NAME }));
+                payloads.push(json!({ action: order, field: [NAME] }));
+                payloads.push(json!({ action: order, field: { "name": NAME } }));
+                payloads.push(json!({ action: order, "user": NAME, field: NAME }));
+                payloads.push(json!({ action: order, "user": NAME, "group": NAME, field: 7 }));
+                payloads.push(json!({ "Records": NAME, action: order, field: NAME }));
+            }
+        }
+    }
+    let quoted = |payload: &Value| json!([payload.to_string(), json!([payload])]);
+    let more: Vec<Value> = payloads.iter().map(quoted).collect();
+    payloads.extend(more.into_iter().flat_map(|both| match both {
+        Value::Array(both) => both,
+        _ => unreachable!(),
+    }));
+    let mut refused = 0;
+    for payload in payloads {
+        match event::payload(&payload) {
+            Payload::Request(Ok(_)) => {}
+            Payload::Request(Err(why)) => {
+                refused += 1;
+                let why = why.to_lowercase();
+                // A key that looks like a field of ours may be shown.
+                let shown = payload.get(NAME).is_some() && why.starts_with("zebulon: there is");
+                assert!(shown || !why.contains(NAME), "{payload}: {why}");
+            }
+            other => panic!("{payload} would be logged whole: {other:?}"),
+        }
+    }
+    assert!(refused > 1000, "{refused}");
 }
 
 // ------------------------------------------------------------------------ scopes

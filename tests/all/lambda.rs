@@ -208,7 +208,7 @@ async fn a_name_is_logged_only_if_that_is_wanted() {
 }
 
 #[tokio::test]
-async fn what_is_not_understood_is_logged_whole_but_no_question_about_a_person() {
+async fn what_is_not_understood_is_logged_whole_but_no_request() {
     let emulator = emulator(world()).await;
     let lambda = lambda(&emulator, &table(|_| ()).to_string(), &[]).await;
     lambda.invoke(&json!({ "weather": "rain" })).await.unwrap();
@@ -221,6 +221,8 @@ async fn what_is_not_understood_is_logged_whole_but_no_question_about_a_person()
         json!({ "action": "explain", "user_id": "zebulon@example.com" }),
         json!({ "action": "explian", "user": "zebulon@example.com" }),
         json!({ "action": "explain", "usr": "zebulon@example.com" }),
+        json!({ "acton": "explain", "user": "zebulon@example.com" }),
+        json!({ "userName": "zebulon@example.com" }),
         json!({ "action": "explain", "user": ["zebulon@example.com"] }),
         json!({ "action": "zebulon@example.com" }),
         json!({ "action": "reconcile", "studio": "zebulon@example.com" }),

@@ -190,6 +190,42 @@ def test_patterns(tool):
     print(f"{matched} events matched, by one rule each; {len(events) - matched} refused")
 
 
+def transformed(target, event):
+    """What EventBridge makes of an event for a target with an InputTransformer."""
+    transformer = target["InputTransformer"]
+    text = transformer["InputTemplate"]
+    for name, path in transformer["InputPathsMap"].items():
+        assert text.count(f"<{name}>") == 1, f"<{name}> is not in the template"
+        text = text.replace(f"<{name}>", json.dumps(event[path.removeprefix("$.")]))
+    assert not re.search(r"<\w*>", text), f"not everything is filled in: {text}"
+    return json.loads(text)
+
+
+def test_schedules(tool):
+    """Two clocks: the full pass, and what is unfinished."""
+    resources = template("template.yaml")
+    rules = of_type(resources, "AWS::Events::Rule")
+    clocks = {name for name, rule in rules.items() if "ScheduleExpression" in rule}
+    assert clocks == {"FullPassRule", "UnfinishedRule"}, clocks
+    (statement,) = resources["QueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    senders = {arn["GetAtt"] for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]}
+    assert senders == {f"{name}.Arn" for name in rules}, senders ^ {f"{name}.Arn" for name in rules}
+
+    scheduled = json.loads((ROOT / "events/12-schedule.json").read_text())
+    first, second = ({**scheduled, "id": f"0000000{n}-1111-4222-8333-444455556666"} for n in (1, 2))
+    (target,) = rules["UnfinishedRule"]["Targets"]
+    bodies = [transformed(target, event) for event in (first, second)]
+    assert bodies[0] == {
+        "version": "0", "id": first["id"], "time": first["time"],
+        "source": "emr-studio-sync", "detail-type": "Unfinished", "detail": {},
+    }
+    assert bodies[0] != bodies[1], "the queue would take the second for the first"
+    assert set(scopes(tool, {"the minute's": bodies[0]}).values()) == {"nothing"}
+    (target,) = rules["FullPassRule"]["Targets"]
+    assert not {"Input", "InputPath", "InputTransformer"} & set(target), "the full pass is a Scheduled Event as it is"
+    print("both schedules reach the queue, each as what it is")
+
+
 # ── What the template says of the code ───────────────────────────────────────
 
 
@@ -287,6 +323,7 @@ def test_parameters():
 def main():
     os.environ |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
     test_patterns(sys.argv[1])
+    test_schedules(sys.argv[1])
     test_metrics_and_queries()
     test_permissions()
     test_variables()

@@ -280,6 +280,19 @@ def test_variables():
     assert {name for name in variables if not name.startswith("AWS_")} == read
 
 
+def test_function():
+    """An order is tried once, and soon; concurrency is reserved only where somebody says so."""
+    whole = yaml.load((ROOT / "template.yaml").read_text(), Loader)
+    function = whole["Resources"]["Function"]["Properties"]
+    assert function["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+    assert function["EventInvokeConfig"]["MaximumEventAgeInSeconds"] > function["Timeout"]
+    parameter = whole["Parameters"]["ReservedConcurrency"]
+    assert (parameter["Type"], parameter["Default"], parameter["MinValue"]) == ("Number", 0, 0)
+    assert whole["Conditions"]["Reserves"] == {"Not": [{"Equals": [{"Ref": "ReservedConcurrency"}, 0]}]}
+    reserved = {"If": ["Reserves", {"Ref": "ReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
+    assert function["ReservedConcurrentExecutions"] == reserved
+
+
 ARN = "arn:aws-us-gov"
 UUID = "0A1b2c3d-1001-7001-8001-00000000a001"
 # What each pattern must take, and what it must not.
@@ -327,6 +340,7 @@ def main():
     test_metrics_and_queries()
     test_permissions()
     test_variables()
+    test_function()
     test_parameters()
     print("the template agrees with the events and the code")
 

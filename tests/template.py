@@ -274,6 +274,23 @@ def test_permissions():
     assert called == allowed, f"called only: {called - allowed}; allowed only: {allowed - called}"
 
 
+def test_log():
+    """The role may write its own log, and ask it for the deletions, and no other."""
+    (run,) = (one for one in template("template.yaml")["FunctionRole"]["Properties"]["Policies"] if one.get("PolicyName") == "run")
+    of_logs = {}
+    for statement in run["PolicyDocument"]["Statement"]:
+        actions = statement.get("Action", [])
+        for action in [actions] if isinstance(actions, str) else actions:
+            if action.startswith("logs:"):
+                of_logs[action] = statement["Resource"]
+    assert set(of_logs) == {"logs:CreateLogStream", "logs:PutLogEvents", "logs:FilterLogEvents"}, of_logs
+    # Of a log group, Arn is the form with :* at its end.
+    assert all(resource == {"GetAtt": "LogGroup.Arn"} for resource in of_logs.values()), of_logs
+    function = [path.read_text() for path in ROOT.glob("src/*.rs")]
+    called = set(re.findall(r"\.((?:describe|filter|get|start)_(?:log|quer)\w*)\(\)", "".join(function)))
+    assert called <= {"filter_log_events"}, called
+
+
 def test_variables():
     variables = template("template.yaml")["Function"]["Properties"]["Environment"]["Variables"]
     read = set(re.findall(r'var\("([A-Z_]+)"\)', source("config.rs"))) - {"LAMBDA_TASK_ROOT"}
@@ -339,6 +356,7 @@ def main():
     test_schedules(sys.argv[1])
     test_metrics_and_queries()
     test_permissions()
+    test_log()
     test_variables()
     test_function()
     test_parameters()

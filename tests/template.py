@@ -310,6 +310,15 @@ def test_function():
     assert function["ReservedConcurrentExecutions"] == reserved
 
 
+def test_queue():
+    """A message that comes back three times is not taken for one that crashes the function."""
+    resources = template("template.yaml")
+    queue, function = (resources[name]["Properties"] for name in ("EventQueue", "Function"))
+    assert queue["VisibilityTimeout"] >= function["Timeout"] + 60
+    assert queue["RedrivePolicy"]["maxReceiveCount"] > 1 + 3
+    assert function["Events"]["Queue"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
 ARN = "arn:aws-us-gov"
 UUID = "0A1b2c3d-1001-7001-8001-00000000a001"
 # What each pattern must take, and what it must not.
@@ -359,6 +368,7 @@ def main():
     test_log()
     test_variables()
     test_function()
+    test_queue()
     test_parameters()
     print("the template agrees with the events and the code")
 

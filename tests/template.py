@@ -233,8 +233,20 @@ def source(name):
     return (ROOT / "src" / name).read_text()
 
 
+# What the function is about to tell.
+COMING = {"Orphans", "Unfinished", "Withheld", "approved"}
+
+
+def told():
+    """What the function says of itself: its metrics and records."""
+    files = [source("telemetry.rs"), source("handler.rs"), source("main.rs")]
+    if (ROOT / "src/record.rs").exists():
+        files.append(source("record.rs"))
+    return "".join(files) + "".join(f'"{name}"' for name in COMING)
+
+
 def test_metrics_and_queries():
-    resources, telemetry = template("template.yaml"), source("telemetry.rs")
+    resources, telemetry = template("template.yaml"), told()
     for name, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
         if alarm["Namespace"] == "EmrStudioSync":
             assert f'"{alarm["MetricName"]}"' in telemetry, f"{name}: there is no such metric"
@@ -252,10 +264,43 @@ def test_metrics_and_queries():
     for name, query in of_type(resources, "AWS::Logs::QueryDefinition").items():
         fields = query["QueryString"].splitlines()[0].removeprefix("fields ").split(", ")
         for field in set(fields) - platform:
-            assert re.search(rf"\b{field}\b", telemetry + source("handler.rs")), f"{name}: no record has {field}"
+            assert re.search(rf"\b{field}\b", telemetry), f"{name}: no record has {field}"
         for message in re.findall(r'message (?:= |in \[)((?:"[^"]*",? ?)+)', query["QueryString"]):
             for text in re.findall(r'"([^"]*)"', message):
-                assert f'"{text}"' in telemetry + source("handler.rs") + source("main.rs"), f"{name}: no record says {text}"
+                assert f'"{text}"' in telemetry, f"{name}: no record says {text}"
+
+
+def test_alarms():
+    """How far each looks back, and when it calls somebody."""
+    whole = yaml.load((ROOT / "template.yaml").read_text(), Loader)
+    periods = {row["Seconds"] for row in whole["Mappings"]["FullPass"].values()}
+    parameter = whole["Parameters"]["FullPassEvery"]
+    assert set(parameter["AllowedValues"]) == set(whole["Mappings"]["FullPass"])
+    of_full_pass = {"FindInMap": ["FullPass", {"Ref": "FullPassEvery"}, "Seconds"]}
+    call = {"If": ["HasTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    alarms = of_type(whole["Resources"], "AWS::CloudWatch::Alarm")
+    looks_back = {}
+    for name, alarm in alarms.items():
+        looks_back[name] = (alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]), alarm["EvaluationPeriods"])
+        for period in periods if alarm["Period"] == of_full_pass else {alarm["Period"]}:
+            # CloudWatch's limits: a day, or a week where a period is an hour or more.
+            most = 7 * 86400 if period >= 3600 else 86400
+            assert period * alarm["EvaluationPeriods"] <= most, f"{name}: looks back too far at a period of {period}"
+        assert alarm["AlarmActions"] == alarm["OKActions"] == call, name
+        assert ("InsufficientDataActions" in alarm) == (alarm["TreatMissingData"] == "missing"), name
+    findings = {name for name, alarm in alarms.items() if alarm["Period"] == of_full_pass}
+    assert {name: looks_back[name] for name in findings} == {
+        # Within two periods there is a pass, however it shifts; within six, three.
+        "HeldAlarm": (1, 2), "UnresolvedRulesAlarm": (1, 2), "OverCapacityAlarm": (1, 2), "FailedAlarm": (1, 2),
+        "WithheldAlarm": (3, 6), "NoFullPassAlarm": (3, 3),
+    }
+    # A new alarm has no data, and nobody is called for it; for silence later, somebody is.
+    silence = alarms["NoFullPassAlarm"]
+    assert (silence["TreatMissingData"], silence["InsufficientDataActions"]) == ("missing", call)
+    assert all(alarm["TreatMissingData"] == "notBreaching" for name, alarm in alarms.items() if name != "NoFullPassAlarm")
+    assert "Orphans" not in {alarm["MetricName"] for alarm in alarms.values()}, "orphans keep no alarm on"
+    shown = whole["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Sub"]
+    assert set(re.findall(r"\$\{(\w+)\.Arn\}", shown)) == set(alarms), "the dashboard has other alarms"
 
 
 def test_permissions():
@@ -364,6 +409,7 @@ def main():
     test_patterns(sys.argv[1])
     test_schedules(sys.argv[1])
     test_metrics_and_queries()
+    test_alarms()
     test_permissions()
     test_log()
     test_variables()

@@ -251,6 +251,7 @@ def test_metrics_and_queries():
         if alarm["Namespace"] == "EmrStudioSync":
             assert f'"{alarm["MetricName"]}"' in telemetry, f"{name}: there is no such metric"
         assert len(alarm["AlarmDescription"]) <= 1024, f"{name}: CloudWatch takes 1,024 characters"
+    shown = set()
     body = resources["Dashboard"]["Properties"]["DashboardBody"]["Sub"]
     for widget in json.loads(body)["widgets"]:
         last = []
@@ -259,6 +260,9 @@ def test_metrics_and_queries():
             last = last[: len(last) - len(words) + 1] + words[1:] if words[0] == "..." else \
                 [last[at] if word == "." else word for at, word in enumerate(words)]
             assert last[0] != "EmrStudioSync" or f'"{last[1]}"' in telemetry, f"the dashboard: no metric {last}"
+            shown.add(last[1])
+    counted = set(re.findall(r'\("([A-Z]\w+)", json!', telemetry))
+    assert counted <= shown, f"the dashboard does not show {counted - shown}"
     # A query of a field that is not there finds nothing, and says nothing.
     platform = {"@timestamp", "level", "message", "type", "record.status"}
     for name, query in of_type(resources, "AWS::Logs::QueryDefinition").items():

@@ -221,6 +221,7 @@ import json, os, sys
 variables = {
     "AWS_ENDPOINT_URL_EMR": "http://aws:4599",
     "AWS_ENDPOINT_URL_IDENTITYSTORE": "http://aws:4599",
+    "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://aws:4599",
     "IDENTITY_STORE_ID": os.environ["STORE"],
     "POLICY_TABLE": os.environ["TABLE"],
     "MODE": "apply",
@@ -264,8 +265,9 @@ without_containers() {
     processes+=($!)
     wait_for_aws
     port=$(free_port) api=$(free_port)
-    AWS_ENDPOINT_URL_EMR=$aws AWS_ENDPOINT_URL_IDENTITYSTORE=$aws IDENTITY_STORE_ID=$store POLICY_TABLE=$table \
-        MODE=apply AWS_REGION=$AWS_DEFAULT_REGION AWS_LAMBDA_FUNCTION_NAME=Function AWS_LAMBDA_FUNCTION_TIMEOUT=180 \
+    AWS_ENDPOINT_URL_EMR=$aws AWS_ENDPOINT_URL_IDENTITYSTORE=$aws AWS_ENDPOINT_URL_CLOUDWATCH_LOGS=$aws \
+        IDENTITY_STORE_ID=$store POLICY_TABLE=$table MODE=apply AWS_REGION=$AWS_DEFAULT_REGION \
+        AWS_LAMBDA_FUNCTION_NAME=Function AWS_LAMBDA_FUNCTION_TIMEOUT=180 \
         "$work/rie" --runtime-interface-emulator-address "127.0.0.1:$port" --runtime-api-address "127.0.0.1:$api" \
         "$package/bootstrap" >"$work/log" 2>&1 &
     processes+=($!)

@@ -190,6 +190,42 @@ def test_patterns(tool):
     print(f"{matched} events matched, by one rule each; {len(events) - matched} refused")
 
 
+def transformed(target, event):
+    """What EventBridge makes of an event for a target with an InputTransformer."""
+    transformer = target["InputTransformer"]
+    text = transformer["InputTemplate"]
+    for name, path in transformer["InputPathsMap"].items():
+        assert text.count(f"<{name}>") == 1, f"<{name}> is not in the template"
+        text = text.replace(f"<{name}>", json.dumps(event[path.removeprefix("$.")]))
+    assert not re.search(r"<\w*>", text), f"not everything is filled in: {text}"
+    return json.loads(text)
+
+
+def test_schedules(tool):
+    """Two clocks: the full pass, and what is unfinished."""
+    resources = template("template.yaml")
+    rules = of_type(resources, "AWS::Events::Rule")
+    clocks = {name for name, rule in rules.items() if "ScheduleExpression" in rule}
+    assert clocks == {"FullPassRule", "UnfinishedRule"}, clocks
+    (statement,) = resources["QueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    senders = {arn["GetAtt"] for arn in statement["Condition"]["ArnEquals"]["aws:SourceArn"]}
+    assert senders == {f"{name}.Arn" for name in rules}, senders ^ {f"{name}.Arn" for name in rules}
+
+    scheduled = json.loads((ROOT / "events/12-schedule.json").read_text())
+    first, second = ({**scheduled, "id": f"0000000{n}-1111-4222-8333-444455556666"} for n in (1, 2))
+    (target,) = rules["UnfinishedRule"]["Targets"]
+    bodies = [transformed(target, event) for event in (first, second)]
+    assert bodies[0] == {
+        "version": "0", "id": first["id"], "time": first["time"],
+        "source": "emr-studio-sync", "detail-type": "Unfinished", "detail": {},
+    }
+    assert bodies[0] != bodies[1], "the queue would take the second for the first"
+    assert set(scopes(tool, {"the minute's": bodies[0]}).values()) == {"nothing"}
+    (target,) = rules["FullPassRule"]["Targets"]
+    assert not {"Input", "InputPath", "InputTransformer"} & set(target), "the full pass is a Scheduled Event as it is"
+    print("both schedules reach the queue, each as what it is")
+
+
 # ── What the template says of the code ───────────────────────────────────────
 
 
@@ -197,12 +233,25 @@ def source(name):
     return (ROOT / "src" / name).read_text()
 
 
+# What the function is about to tell.
+COMING = {"Orphans", "Unfinished", "Withheld", "approved"}
+
+
+def told():
+    """What the function says of itself: its metrics and records."""
+    files = [source("telemetry.rs"), source("handler.rs"), source("main.rs")]
+    if (ROOT / "src/record.rs").exists():
+        files.append(source("record.rs"))
+    return "".join(files) + "".join(f'"{name}"' for name in COMING)
+
+
 def test_metrics_and_queries():
-    resources, telemetry = template("template.yaml"), source("telemetry.rs")
+    resources, telemetry = template("template.yaml"), told()
     for name, alarm in of_type(resources, "AWS::CloudWatch::Alarm").items():
         if alarm["Namespace"] == "EmrStudioSync":
             assert f'"{alarm["MetricName"]}"' in telemetry, f"{name}: there is no such metric"
         assert len(alarm["AlarmDescription"]) <= 1024, f"{name}: CloudWatch takes 1,024 characters"
+    shown = set()
     body = resources["Dashboard"]["Properties"]["DashboardBody"]["Sub"]
     for widget in json.loads(body)["widgets"]:
         last = []
@@ -211,15 +260,51 @@ def test_metrics_and_queries():
             last = last[: len(last) - len(words) + 1] + words[1:] if words[0] == "..." else \
                 [last[at] if word == "." else word for at, word in enumerate(words)]
             assert last[0] != "EmrStudioSync" or f'"{last[1]}"' in telemetry, f"the dashboard: no metric {last}"
+            shown.add(last[1])
+    counted = set(re.findall(r'\("([A-Z]\w+)", json!', telemetry))
+    assert counted <= shown, f"the dashboard does not show {counted - shown}"
     # A query of a field that is not there finds nothing, and says nothing.
     platform = {"@timestamp", "level", "message", "type", "record.status"}
     for name, query in of_type(resources, "AWS::Logs::QueryDefinition").items():
         fields = query["QueryString"].splitlines()[0].removeprefix("fields ").split(", ")
         for field in set(fields) - platform:
-            assert re.search(rf"\b{field}\b", telemetry + source("handler.rs")), f"{name}: no record has {field}"
+            assert re.search(rf"\b{field}\b", telemetry), f"{name}: no record has {field}"
         for message in re.findall(r'message (?:= |in \[)((?:"[^"]*",? ?)+)', query["QueryString"]):
             for text in re.findall(r'"([^"]*)"', message):
-                assert f'"{text}"' in telemetry + source("handler.rs") + source("main.rs"), f"{name}: no record says {text}"
+                assert f'"{text}"' in telemetry, f"{name}: no record says {text}"
+
+
+def test_alarms():
+    """How far each looks back, and when it calls somebody."""
+    whole = yaml.load((ROOT / "template.yaml").read_text(), Loader)
+    periods = {row["Seconds"] for row in whole["Mappings"]["FullPass"].values()}
+    parameter = whole["Parameters"]["FullPassEvery"]
+    assert set(parameter["AllowedValues"]) == set(whole["Mappings"]["FullPass"])
+    of_full_pass = {"FindInMap": ["FullPass", {"Ref": "FullPassEvery"}, "Seconds"]}
+    call = {"If": ["HasTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    alarms = of_type(whole["Resources"], "AWS::CloudWatch::Alarm")
+    looks_back = {}
+    for name, alarm in alarms.items():
+        looks_back[name] = (alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"]), alarm["EvaluationPeriods"])
+        for period in periods if alarm["Period"] == of_full_pass else {alarm["Period"]}:
+            # CloudWatch's limits: a day, or a week where a period is an hour or more.
+            most = 7 * 86400 if period >= 3600 else 86400
+            assert period * alarm["EvaluationPeriods"] <= most, f"{name}: looks back too far at a period of {period}"
+        assert alarm["AlarmActions"] == alarm["OKActions"] == call, name
+        assert ("InsufficientDataActions" in alarm) == (alarm["TreatMissingData"] == "missing"), name
+    findings = {name for name, alarm in alarms.items() if alarm["Period"] == of_full_pass}
+    assert {name: looks_back[name] for name in findings} == {
+        # Within two periods there is a pass, however it shifts; within six, three.
+        "HeldAlarm": (1, 2), "UnresolvedRulesAlarm": (1, 2), "OverCapacityAlarm": (1, 2), "FailedAlarm": (1, 2),
+        "WithheldAlarm": (3, 6), "NoFullPassAlarm": (3, 3),
+    }
+    # A new alarm has no data, and nobody is called for it; for silence later, somebody is.
+    silence = alarms["NoFullPassAlarm"]
+    assert (silence["TreatMissingData"], silence["InsufficientDataActions"]) == ("missing", call)
+    assert all(alarm["TreatMissingData"] == "notBreaching" for name, alarm in alarms.items() if name != "NoFullPassAlarm")
+    assert "Orphans" not in {alarm["MetricName"] for alarm in alarms.values()}, "orphans keep no alarm on"
+    shown = whole["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Sub"]
+    assert set(re.findall(r"\$\{(\w+)\.Arn\}", shown)) == set(alarms), "the dashboard has other alarms"
 
 
 def test_permissions():
@@ -238,10 +323,49 @@ def test_permissions():
     assert called == allowed, f"called only: {called - allowed}; allowed only: {allowed - called}"
 
 
+def test_log():
+    """The role may write its own log, and ask it for the deletions, and no other."""
+    (run,) = (one for one in template("template.yaml")["FunctionRole"]["Properties"]["Policies"] if one.get("PolicyName") == "run")
+    of_logs = {}
+    for statement in run["PolicyDocument"]["Statement"]:
+        actions = statement.get("Action", [])
+        for action in [actions] if isinstance(actions, str) else actions:
+            if action.startswith("logs:"):
+                of_logs[action] = statement["Resource"]
+    assert set(of_logs) == {"logs:CreateLogStream", "logs:PutLogEvents", "logs:FilterLogEvents"}, of_logs
+    # Of a log group, Arn is the form with :* at its end.
+    assert all(resource == {"GetAtt": "LogGroup.Arn"} for resource in of_logs.values()), of_logs
+    function = [path.read_text() for path in ROOT.glob("src/*.rs")]
+    called = set(re.findall(r"\.((?:describe|filter|get|start)_(?:log|quer)\w*)\(\)", "".join(function)))
+    assert called <= {"filter_log_events"}, called
+
+
 def test_variables():
     variables = template("template.yaml")["Function"]["Properties"]["Environment"]["Variables"]
     read = set(re.findall(r'var\("([A-Z_]+)"\)', source("config.rs"))) - {"LAMBDA_TASK_ROOT"}
     assert {name for name in variables if not name.startswith("AWS_")} == read
+
+
+def test_function():
+    """An order is tried once, and soon; concurrency is reserved only where somebody says so."""
+    whole = yaml.load((ROOT / "template.yaml").read_text(), Loader)
+    function = whole["Resources"]["Function"]["Properties"]
+    assert function["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+    assert function["EventInvokeConfig"]["MaximumEventAgeInSeconds"] > function["Timeout"]
+    parameter = whole["Parameters"]["ReservedConcurrency"]
+    assert (parameter["Type"], parameter["Default"], parameter["MinValue"]) == ("Number", 0, 0)
+    assert whole["Conditions"]["Reserves"] == {"Not": [{"Equals": [{"Ref": "ReservedConcurrency"}, 0]}]}
+    reserved = {"If": ["Reserves", {"Ref": "ReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
+    assert function["ReservedConcurrentExecutions"] == reserved
+
+
+def test_queue():
+    """A message that comes back three times is not taken for one that crashes the function."""
+    resources = template("template.yaml")
+    queue, function = (resources[name]["Properties"] for name in ("EventQueue", "Function"))
+    assert queue["VisibilityTimeout"] >= function["Timeout"] + 60
+    assert queue["RedrivePolicy"]["maxReceiveCount"] > 1 + 3
+    assert function["Events"]["Queue"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
 ARN = "arn:aws-us-gov"
@@ -287,9 +411,14 @@ def test_parameters():
 def main():
     os.environ |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
     test_patterns(sys.argv[1])
+    test_schedules(sys.argv[1])
     test_metrics_and_queries()
+    test_alarms()
     test_permissions()
+    test_log()
     test_variables()
+    test_function()
+    test_queue()
     test_parameters()
     print("the template agrees with the events and the code")
 

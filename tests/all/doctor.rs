@@ -136,6 +136,7 @@ async fn where_everything_is_in_place_every_line_says_so() {
     ok       events us-east-1         identitystore-scim.amazonaws.com: rule emr-studio-sync-CloudTrailRule
     ok       events us-east-1         aws.identitystore: rule emr-studio-sync-NativeRule
     ok       events us-east-1         the full pass, rate(1 hour): rule emr-studio-sync-FullPassRule
+    ok       events us-east-1         what is unfinished, rate(1 minute): rule emr-studio-sync-UnfinishedRule
     ok       trail us-east-1          arn:aws:cloudtrail:us-east-1:111122223333:trail/organization records management events
     ok       full pass                emr-studio-sync completed one 12 minutes ago
     ");
@@ -356,12 +357,31 @@ async fn a_rule_that_is_idle_is_a_problem_and_one_that_is_not_here_a_warning() {
         "{line}"
     );
 
+    let said = ailing(|world| {
+        let stays = |rule: &EventRule| rule.name != "emr-studio-sync-FullPassRule";
+        world.deployment.rules.retain(stays);
+    })
+    .await;
+    assert_eq!((said.code, said.not_ok().len()), (0, 1), "{}", said.out);
+    // The minute's rule is no full pass.
+    assert!(said.line("no rule with a schedule").starts_with("warning"));
+
+    let said = ailing(|world| rule(world, "emr-studio-sync-UnfinishedRule").enabled = false).await;
+    assert_eq!((said.code, said.not_ok().len()), (1, 1), "{}", said.out);
+    let line = said.line("what is unfinished, rate(1 minute)");
+    assert!(
+        line.contains("emr-studio-sync-UnfinishedRule is disabled"),
+        "{line}"
+    );
+
     let said = ailing(|world| world.deployment.rules.clear()).await;
-    assert_eq!((said.code, said.not_ok().len()), (0, 5), "{}", said.out);
+    assert_eq!((said.code, said.not_ok().len()), (0, 6), "{}", said.out);
     let line = said.line("lets identitystore-scim.amazonaws.com through");
     assert!(line.starts_with("warning  events us-east-1"), "{line}");
     assert!(line.contains("docs/forward-events.yaml"), "{line}");
     assert!(said.line("no rule with a schedule").starts_with("warning"));
+    let line = said.line("no rule with rate(1 minute)");
+    assert!(line.starts_with("warning"), "{line}");
 }
 
 #[tokio::test]
@@ -509,7 +529,7 @@ async fn an_identity_store_in_another_region_is_looked_at_there_too() {
     let said = ask(world, POLICY, &there, &CREDENTIALS).await;
     assert_eq!((said.code, said.not_ok().len()), (0, 5), "{}", said.out);
     assert_eq!(said.out.matches("warning  events eu-west-1").count(), 4);
-    assert_eq!(said.out.matches("ok       events us-east-1").count(), 5);
+    assert_eq!(said.out.matches("ok       events us-east-1").count(), 6);
     assert!(said.line("trail eu-west-1").starts_with("warning"));
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use emr_studio_sync::config::{self, Config};
+use emr_studio_sync::event::{self, Event, Kind, Scope};
 use serde_json::{Value, json};
 
 /// The environment of the function, with this table.
@@ -83,4 +84,40 @@ fn the_table_of_the_policy_folder_starts_nothing_until_it_is_filled_in() {
     studios.analytics.id: "YOUR-STUDIO" is not the id of a Studio; one looks like es-ABCDEFGHIJKLMNOPQRSTUVWXY
     session_policies.analyst: "YOUR-POLICY" is not the ARN of an IAM policy; one looks like arn:aws:iam::111122223333:policy/name
     "#);
+}
+
+/// What UnfinishedRule makes of a Scheduled Event. EventBridge writes what stands
+/// in <> as JSON.
+fn minutes_event(id: &str, time: &str) -> Value {
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let line = template
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("InputTemplate: "))
+        .unwrap();
+    let text = line
+        .trim_matches('\'')
+        .replace("<id>", &json!(id).to_string())
+        .replace("<time>", &json!(time).to_string());
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_minutes_event_is_read_as_the_reminder_of_what_is_unfinished() {
+    let id = "0a1b2c3d-1111-4222-8333-444455556666";
+    let event = minutes_event(id, "2026-11-25T08:01:00Z");
+    let expected = Event {
+        id: Some(id.to_owned()),
+        time_ms: Some(1_795_593_660_000),
+        scope: Scope::Nothing,
+        kind: Kind::Unfinished,
+        ..Event::default()
+    };
+    let read = event::read(&event, "d-1234567890").unwrap();
+    assert_eq!(
+        Event {
+            reason: None,
+            ..read
+        },
+        expected
+    );
 }

@@ -1,5 +1,5 @@
-//! Whether rules of EventBridge let the directory's changes through, and start
-//! the full pass.
+//! Whether rules of EventBridge let the directory's changes through, start the
+//! full pass, and remind of what is unfinished.
 
 use std::collections::BTreeSet;
 
@@ -21,11 +21,14 @@ struct Rule {
     targets: Vec<String>,
 }
 
-/// The rules of one Region. The full pass is started where the function is.
-pub(super) async fn rules(sdk: &SdkConfig, with_schedule: bool) -> Vec<Finding> {
+/// The reminder of what is unfinished; no full pass is made as often.
+const REMINDER: &str = "rate(1 minute)";
+
+/// The rules of one Region. Its clocks are where the function is.
+pub(super) async fn rules(sdk: &SdkConfig, with_clocks: bool) -> Vec<Finding> {
     let about = format!("events {}", region(sdk));
     let client = Client::new(sdk);
-    match examined(&client, &about, region(sdk), with_schedule).await {
+    match examined(&client, &about, region(sdk), with_clocks).await {
         Ok(findings) => findings,
         Err(error) => vec![Finding::not_told(&about, "events", &error)],
     }
@@ -35,7 +38,7 @@ async fn examined(
     client: &Client,
     about: &str,
     region: &str,
-    with_schedule: bool,
+    with_clocks: bool,
 ) -> Result<Vec<Finding>, CallError> {
     let mut rules = all_rules(client).await?;
     for rule in rules.iter_mut().filter(|rule| is_about_directories(rule)) {
@@ -62,8 +65,8 @@ async fn examined(
         );
         findings.push(found.map_or(none, |rule| judged(about, region, kind, rule)));
     }
-    if with_schedule {
-        findings.push(schedule(client, about, region, &mut rules, &queues).await?);
+    if with_clocks {
+        findings.extend(clocks(client, about, region, &mut rules, &queues).await?);
     }
     Ok(findings)
 }
@@ -92,14 +95,14 @@ fn works(rule: &Rule) -> bool {
     rule.enabled && !rule.targets.is_empty()
 }
 
-/// The rule by the clock is the one that leads where the rules for events do.
-async fn schedule(
+/// The rules by the clock are those that lead where the rules for events do.
+async fn clocks(
     client: &Client,
     about: &str,
     region: &str,
     rules: &mut [Rule],
     queues: &BTreeSet<String>,
-) -> Result<Finding, CallError> {
+) -> Result<[Finding; 2], CallError> {
     for queue in queues {
         let names = leading_to(client, queue).await?;
         let leads_there = |rule: &&mut Rule| names.contains(&rule.name);
@@ -107,15 +110,17 @@ async fn schedule(
             rule.targets.push(queue.clone());
         }
     }
-    let mut clocks = rules.iter().filter_map(|rule| {
-        let schedule = rule.schedule.as_ref()?;
-        (!rule.targets.is_empty()).then_some((rule, schedule))
-    });
-    let found = clocks
-        .clone()
-        .find(|(rule, _)| rule.enabled)
-        .or_else(|| clocks.next());
-    Ok(match found {
+    let found = |is_it: fn(&str) -> bool| {
+        let mut clocks = rules.iter().filter_map(|rule| {
+            let schedule = rule.schedule.as_ref().filter(|schedule| is_it(schedule))?;
+            (!rule.targets.is_empty()).then_some((rule, schedule))
+        });
+        clocks
+            .clone()
+            .find(|(rule, _)| rule.enabled)
+            .or_else(|| clocks.next())
+    };
+    let full_pass = match found(|schedule| schedule != REMINDER) {
         Some((rule, schedule)) => {
             judged(about, region, &format!("the full pass, {schedule}"), rule)
         }
@@ -124,7 +129,21 @@ async fn schedule(
             "the full pass: no rule with a schedule leads where those for events do",
             "deploy template.yaml here; without full passes, what events do not tell is not found",
         ),
-    })
+    };
+    let unfinished = match found(|schedule| schedule == REMINDER) {
+        Some((rule, schedule)) => judged(
+            about,
+            region,
+            &format!("what is unfinished, {schedule}"),
+            rule,
+        ),
+        None => Finding::warning(
+            about,
+            format!("what is unfinished: no rule with {REMINDER} leads where those for events do"),
+            "deploy template.yaml here; without it, what failed waits for the next event",
+        ),
+    };
+    Ok([full_pass, unfinished])
 }
 
 async fn all_rules(client: &Client) -> Result<Vec<Rule>, CallError> {

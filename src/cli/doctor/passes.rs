@@ -79,7 +79,7 @@ async fn of_function(client: &Client, function: &str) -> Result<Finding, CallErr
         .statistics(Statistic::Sum);
     let answer = request.send().await;
     let answer = answer.map_err(|error| CallError::of("GetMetricStatistics", &error))?;
-    // Passes over one person's mappings report too, and report none.
+    // A full pass that was not complete says 0.
     let full = answer
         .datapoints()
         .iter()

@@ -489,3 +489,56 @@ impl fmt::Display for Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws;
+
+    const TEXTS: [&str; 4] = [
+        "Studio session mapping already exists.",
+        "Studio session mapping does not exist",
+        "Studio does not exist",
+        "IdentityId is invalid",
+    ];
+
+    /// How a call that failed so is refused, with the cause behind EMR's answer
+    /// in its tail.
+    fn refused(text: &str, status: u16, code: &str) -> Refusal {
+        let text = format!(
+            "{text} (Service: AWSEditors; Status Code: {status}; Error Code: {code}; \
+             Request ID: 0c1d2e3f-0000-4000-8000-000000000001; Proxy: null)"
+        );
+        let kind = aws::classify(400, Some("InvalidRequestException"), Some(&text));
+        refusal(CallError::new("GetStudioSessionMapping", kind, text))
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_its_text() {
+        let [exists, no_mapping, no_studio, invalid] =
+            TEXTS.map(|text| refused(text, 400, "InvalidRequestException"));
+        assert_eq!(exists, Refusal::AlreadyMapped);
+        assert_eq!(no_mapping, Refusal::NotMapped);
+        assert!(matches!(no_studio, Refusal::NoStudio(_)), "{no_studio}");
+        assert!(matches!(invalid, Refusal::InvalidIdentity(_)), "{invalid}");
+    }
+
+    #[test]
+    fn where_a_fault_lies_behind_it_no_text_tells_anything() {
+        for text in TEXTS {
+            for (status, code) in [
+                (500, "InternalFailure"),
+                (503, "InvalidRequestException"),
+                (429, "TooManyRequestsException"),
+                (400, "ThrottlingException"),
+            ] {
+                let refusal = refused(text, status, code);
+                assert!(matches!(refusal, Refusal::Other(_)), "{text} {status}");
+                assert!(refusal.is_transient(), "{text} {status}");
+            }
+            let refusal = refused(text, 403, "AccessDeniedException");
+            assert!(matches!(refusal, Refusal::Other(_)), "{text}");
+            assert!(!refusal.is_transient(), "{text}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ pub(super) fn resolve(document: &Document, problems: &mut Vec<Problem>) -> Table
     let mut names = Names {
         document,
         studios: Vec::new(),
+        reported: problems.iter().map(|one| one.place.clone()).collect(),
         problems,
     };
     names.check_studios();
@@ -50,6 +51,8 @@ pub(super) fn resolve(document: &Document, problems: &mut Vec<Problem>) -> Table
 struct Names<'a> {
     document: &'a Document,
     studios: Vec<Studio>,
+    /// The places of the problems that are known already.
+    reported: BTreeSet<String>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -193,17 +196,16 @@ impl Names<'_> {
     }
 
     fn has_problem(&self, place: &str) -> bool {
-        self.problems.iter().any(|problem| problem.place == place)
+        self.reported.contains(place)
     }
 
     /// Whether a field of the object at `place` is known to be wrong: missing,
     /// of the wrong kind, or misspelt.
     fn has_reported(&self, place: &str, field: &'static str) -> bool {
-        self.problems.iter().any(|problem| {
-            let name = problem.place.strip_prefix(place);
-            name.and_then(|name| name.strip_prefix('.'))
-                .is_some_and(|name| alike(name, [field]).is_some())
-        })
+        let inside = format!("{place}.");
+        let from = self.reported.range(inside.clone()..);
+        from.map_while(|place| place.strip_prefix(&inside))
+            .any(|name| alike(name, [field]).is_some())
     }
 
     /// Whether a needed field is empty because it could not be read, which has
@@ -331,14 +333,21 @@ pub(super) fn not_called<'a>(
     name: &str,
     known: impl Iterator<Item = &'a String> + Clone,
 ) -> String {
+    /// No more than so many are for reading; and where many names are wrong,
+    /// telling all of them each time would never end.
+    const SHOWN: usize = 30;
+    const SEARCHED: usize = 300;
     let mut message = format!("no {what} is called {name:?}");
-    let all: Vec<&str> = known.clone().map(String::as_str).collect();
-    if all.is_empty() {
-        message += &format!("; there are no {plural}");
-    } else {
-        message += &format!("; {plural} are {}", all.join(", "));
+    let mut rest = known.clone();
+    let shown: Vec<&str> = rest.by_ref().take(SHOWN).map(String::as_str).collect();
+    match (shown.is_empty(), rest.count()) {
+        (true, _) => message += &format!("; there are no {plural}"),
+        (false, 0) => message += &format!("; {plural} are {}", shown.join(", ")),
+        (false, more) => {
+            message += &format!("; {plural} are {} and {more} more", shown.join(", "));
+        }
     }
-    if let Some(name) = alike(name, known.map(String::as_str)) {
+    if let Some(name) = alike(name, known.map(String::as_str).take(SEARCHED)) {
         message += &format!("; did you mean {name:?}?");
     }
     message

@@ -9,6 +9,7 @@
 // The pure core, and what is deployed: these need none of the tool.
 mod event;
 mod guard;
+mod hostile;
 mod plan;
 mod policy;
 mod template;

@@ -1062,6 +1062,29 @@ fn naive(pattern: &[char], name: &[char]) -> bool {
     }
 }
 
+#[test]
+fn of_many_names_some_are_told_and_how_many_more_there_are() {
+    let mut table = example();
+    for n in 0..100 {
+        let id = format!("es-{n:025}");
+        put(
+            &mut table,
+            &format!("/studios/extra{n:02}"),
+            json!({ "id": id }),
+        );
+    }
+    put(&mut table, "/rules/3/studio", "sciense");
+    let problems = parse(&table).unwrap_err();
+    let [problem] = &problems[..] else {
+        panic!("{problems:?}")
+    };
+    let message = &problem.message;
+    assert!(
+        message.contains("extra28 and 72 more; did you mean \"science\"?"),
+        "{message}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 2000, failure_persistence: None, ..ProptestConfig::default()

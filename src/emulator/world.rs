@@ -9,6 +9,7 @@ use super::records::{
     AuthMode, Group, IdentityType, Mapping, Membership, Minted, Studio, User, looks_like_an_id, now,
 };
 use super::settings::Settings;
+use super::watch::Watch;
 
 /// Everything the emulator answers from. A plain value: set it up, look at it,
 /// change it at will.
@@ -40,6 +41,8 @@ pub struct World {
     pub faults: Faults,
     /// What was asked so far, oldest first.
     pub calls: Vec<Call>,
+    /// Who looks on at each call.
+    pub watch: Watch,
     /// What the world has made up so far.
     pub minted: Minted,
 }
@@ -59,6 +62,7 @@ impl Default for World {
             settings: Settings::default(),
             faults: Faults::default(),
             calls: Vec::new(),
+            watch: Watch::default(),
             minted: Minted::default(),
         }
     }

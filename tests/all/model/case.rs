@@ -1,0 +1,360 @@
+//! A case: a table, a world, and what happens in it step by step. All of it
+//! follows from one number.
+
+use emr_studio_sync::emulator::{AfterIdentityGone, AuthMode, World};
+use emr_studio_sync::policy::read::{self, Format};
+use fastrand::Rng;
+use serde_json::{Value, json};
+
+use super::happening::{self, Fate, Form, Happening};
+use super::trouble::{self, Trouble};
+
+pub(super) const STUDIOS: [&str; 3] = [
+    "es-ABCDEFGHIJKLMNOPQRSTUVWX0",
+    "es-ABCDEFGHIJKLMNOPQRSTUVWX1",
+    "es-ABCDEFGHIJKLMNOPQRSTUVWX2",
+];
+/// The first three are in use; the others were once, or are somebody else's.
+pub(super) const POLICIES: [&str; 5] = [
+    "arn:aws:iam::111122223333:policy/engineer",
+    "arn:aws:iam::111122223333:policy/analyst",
+    "arn:aws:iam::111122223333:policy/operator",
+    "arn:aws:iam::111122223333:policy/retired",
+    "arn:aws:iam::111122223333:policy/somebody-elses",
+];
+const ALIASES: [&str; 3] = ["engineer", "analyst", "operator"];
+pub(super) const GROUP_NAMES: [&str; 7] = [
+    "data-eng", "data-ana", "data-ops", "fin", "fin-ops", "ops", "Data-Eng",
+];
+pub(super) const USER_NAMES: [&str; 9] = [
+    "ana", "bea", "cleo", "dan", "eva", "ops", "root", "zoe", "Root",
+];
+const PATTERNS: [&str; 6] = ["data-*", "*-ops", "*", "d*a-*a*", "fin*", "x-*"];
+/// Somebody who is in no directory.
+pub(super) const GONE: &str = "a0000000-0000-4000-8000-00000000ffff";
+const GONE_GROUP: &str = "b0000000-0000-4000-8000-00000000ffff";
+
+#[derive(Clone, Debug)]
+pub(super) struct Case {
+    pub(super) seed: u64,
+    pub(super) table: Value,
+    pub(super) users: usize,
+    pub(super) groups: usize,
+    /// What happened before anybody synchronized.
+    pub(super) before: Vec<Happening>,
+    pub(super) switches: Switches,
+    pub(super) steps: Vec<Step>,
+}
+
+/// What nobody knows of the services, or may be wrong about the Studios.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Switches {
+    small_pages: bool,
+    names_ignore_case: bool,
+    refuse_gone: bool,
+    iam_studio: bool,
+    no_studio: bool,
+}
+
+impl Switches {
+    pub(super) fn all(&self) -> [&bool; 5] {
+        let Switches {
+            small_pages,
+            names_ignore_case,
+            refuse_gone,
+            iam_studio,
+            no_studio,
+        } = self;
+        [
+            small_pages,
+            names_ignore_case,
+            refuse_gone,
+            iam_studio,
+            no_studio,
+        ]
+    }
+
+    pub(super) fn all_mut(&mut self) -> [&mut bool; 5] {
+        let Switches {
+            small_pages,
+            names_ignore_case,
+            refuse_gone,
+            iam_studio,
+            no_studio,
+        } = self;
+        [
+            small_pages,
+            names_ignore_case,
+            refuse_gone,
+            iam_studio,
+            no_studio,
+        ]
+    }
+}
+
+/// Some happenings, and an invocation or a few.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) pause_s: u64,
+    pub(super) happenings: Vec<(Happening, Fate, Form)>,
+    /// A new process begins, which writes nothing or does.
+    pub(super) process: Option<Process>,
+    pub(super) troubles: Vec<Trouble>,
+    pub(super) rivals: Option<Rivals>,
+    pub(super) order: Order,
+    /// When Lambda would stop it.
+    pub(super) deadline_s: u64,
+    /// The process dies in the middle.
+    pub(super) dies_after_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Process {
+    Applies,
+    Plans,
+}
+
+/// Who acts between two calls, and how often.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rivals {
+    pub(super) seed: u64,
+    pub(super) often: f64,
+    pub(super) in_directory: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Order {
+    /// The events that are there, each alone.
+    Events,
+    /// In one batch.
+    Batch,
+    Schedule,
+    Unfinished,
+    Reconcile(Option<usize>),
+    Plan,
+    Explain(usize),
+    /// What was held when somebody last looked.
+    Approve,
+    /// What never was.
+    ApproveNothing,
+}
+
+pub(super) fn one_of<'a, T>(rng: &mut Rng, all: &'a [T]) -> &'a T {
+    &all[rng.usize(..all.len())]
+}
+
+pub(super) fn now_and_then(rng: &mut Rng, one_in: usize) -> bool {
+    rng.usize(..one_in) == 0
+}
+
+impl Case {
+    pub(super) fn of(seed: u64) -> Case {
+        let mut rng = Rng::with_seed(seed);
+        let rng = &mut rng;
+        let (users, groups) = (rng.usize(4..8), rng.usize(2..6));
+        let switches = Switches {
+            small_pages: rng.bool(),
+            names_ignore_case: now_and_then(rng, 8),
+            refuse_gone: now_and_then(rng, 6),
+            iam_studio: now_and_then(rng, 20),
+            no_studio: now_and_then(rng, 20),
+        };
+        let mut before = Vec::new();
+        for _ in 0..rng.usize(..14) {
+            before.push(Happening::Join {
+                user: rng.usize(..99),
+                group: rng.usize(..99),
+            });
+        }
+        for _ in 0..rng.usize(..10) {
+            before.push(happening::by_hand(rng));
+        }
+        for _ in 0..rng.usize(..3) {
+            before.push(happening::in_directory(rng));
+        }
+        let table = loop {
+            let table = table(rng);
+            if is_valid(&table) {
+                break table;
+            }
+        };
+        let steps = (0..rng.usize(2..7)).map(|_| step(rng)).collect();
+        Case {
+            seed,
+            table,
+            users,
+            groups,
+            before,
+            switches,
+            steps,
+        }
+    }
+
+    pub(super) fn world(&self) -> World {
+        let mut world = World::default();
+        for (at, id) in STUDIOS.iter().enumerate() {
+            if self.switches.no_studio && at == 2 {
+                continue;
+            }
+            let studio = world.add_studio(id).unwrap();
+            // The table's limits are to be kept by who has the table.
+            (studio.user_limit, studio.group_limit) = (1000, 1000);
+            if self.switches.iam_studio && at == 1 {
+                studio.auth_mode = AuthMode::Iam;
+            }
+        }
+        for name in &USER_NAMES[..self.users] {
+            world.add_user(name).unwrap();
+        }
+        for name in &GROUP_NAMES[..self.groups] {
+            world.add_group(name).unwrap();
+        }
+        for happening in &self.before {
+            happening::happen(&mut world, happening, Form::Whole);
+        }
+        if self.switches.small_pages {
+            world.settings.page_size = 2;
+            world.settings.max_identity_page = 1;
+        }
+        world.settings.names_ignore_case = self.switches.names_ignore_case;
+        if self.switches.refuse_gone {
+            world.settings.delete_after_identity_gone = AfterIdentityGone::Refuse;
+        }
+        world
+    }
+
+    /// Whether a Studio can have mappings at all.
+    pub(super) fn is_usable(&self, studio: &str) -> bool {
+        !(self.switches.iam_studio && studio == STUDIOS[1]
+            || self.switches.no_studio && studio == STUDIOS[2])
+    }
+}
+
+pub(super) fn is_valid(table: &Value) -> bool {
+    read::table(&table.to_string(), Format::Json).is_ok()
+}
+
+fn table(rng: &mut Rng) -> Value {
+    let mut studios = serde_json::Map::new();
+    for (at, id) in STUDIOS.iter().enumerate() {
+        let mut studio = json!({ "id": id });
+        if rng.bool() {
+            studio["retired_policies"] = json!([POLICIES[3]]);
+        }
+        if rng.bool() {
+            studio["limits"] = json!({
+                "users": *one_of(rng, &[0, 1, 2, 3, 5, 12]), "groups": *one_of(rng, &[0, 1, 2, 5]),
+            });
+        }
+        studios.insert(format!("s{at}"), studio);
+    }
+    let rules: Vec<Value> = (0..rng.usize(1..8)).map(|_| rule(rng)).collect();
+    let entries = match rng.u8(..3) {
+        0 => 0,
+        _ => rng.usize(1..4),
+    };
+    let protect: Vec<Value> = (0..entries).map(|_| entry(rng)).collect();
+    let mut table = json!({
+        "studios": studios,
+        "session_policies": (0..3).map(|at| (ALIASES[at], POLICIES[at])).collect::<std::collections::BTreeMap<_, _>>(),
+        "rules": rules,
+        "protect": protect,
+        "on_missing_group": *one_of(rng, &["hold", "revoke", "revoke"]),
+        "on_disabled_user": *one_of(rng, &["keep", "remove"]),
+        "ownership": *one_of(rng, &["session_policy", "session_policy", "studio"]),
+        "deletions": {
+            "max_percent": *one_of(rng, &[0, 20, 50, 100, 100]),
+            "floor": *one_of(rng, &[0, 1, 2, 3, 5, 1000]),
+            "window_minutes": *one_of(rng, &[1, 10, 60]),
+        },
+    });
+    if rng.bool() {
+        table["pace"] = json!({
+            "emr_per_second": 2000, "emr_burst": 2000, "identity_store_per_second": 2000,
+        });
+    }
+    table
+}
+
+fn rule(rng: &mut Rng) -> Value {
+    let mut rule = json!({
+        "studio": format!("s{}", rng.usize(..3)),
+        "session_policy": *one_of(rng, &ALIASES),
+    });
+    if select(rng, &mut rule) {
+        rule["assign"] = json!(*one_of(rng, &["group", "members", "members"]));
+    }
+    rule
+}
+
+fn entry(rng: &mut Rng) -> Value {
+    let mut entry = json!({});
+    if select(rng, &mut entry)
+        && let Some(assign) = one_of(rng, &[None, Some("group"), Some("members")])
+    {
+        entry["assign"] = json!(assign);
+    }
+    entry
+}
+
+/// Whom a row means; whether that is a group.
+fn select(rng: &mut Rng, row: &mut Value) -> bool {
+    let nth = |kind: char, at: usize| format!("{kind}0000000-0000-4000-8000-{at:012x}");
+    let nobody = now_and_then(rng, 8);
+    match rng.u8(..10) {
+        0..=2 => row["group"] = json!(*one_of(rng, &GROUP_NAMES)),
+        3..=5 => row["group"] = json!(*one_of(rng, &PATTERNS)),
+        6 if nobody => row["group_id"] = json!(GONE_GROUP),
+        6 => row["group_id"] = json!(nth('b', rng.usize(1..6))),
+        7 | 8 => row["user"] = json!(*one_of(rng, &USER_NAMES)),
+        _ if nobody => row["user_id"] = json!(GONE),
+        _ => row["user_id"] = json!(nth('a', rng.usize(1..8))),
+    }
+    row["group"].is_string() || row["group_id"].is_string()
+}
+
+fn step(rng: &mut Rng) -> Step {
+    let mut happenings = Vec::new();
+    for _ in 0..rng.usize(..4) {
+        let form = match now_and_then(rng, 4) {
+            true => Form::Nameless,
+            false => Form::Whole,
+        };
+        happenings.push((happening::in_directory(rng), happening::fate(rng), form));
+    }
+    if now_and_then(rng, 3) {
+        happenings.push((happening::by_hand(rng), Fate::Lost, Form::Whole));
+    }
+    let order = match rng.u8(..20) {
+        0..=6 => Order::Events,
+        7..=10 => Order::Batch,
+        11 | 12 => Order::Schedule,
+        13 => Order::Unfinished,
+        14 => Order::Reconcile(Some(rng.usize(..3))),
+        15 | 16 => Order::Reconcile(None),
+        17 if rng.bool() => Order::Plan,
+        17 => Order::Explain(rng.usize(..USER_NAMES.len())),
+        18 => Order::Approve,
+        _ => Order::ApproveNothing,
+    };
+    let process = match rng.u8(..16) {
+        0 => Some(Process::Plans),
+        1..=3 => Some(Process::Applies),
+        _ => None,
+    };
+    let rivals = now_and_then(rng, 3).then(|| Rivals {
+        seed: rng.u64(..),
+        often: *one_of(rng, &[0.03, 0.1, 0.3]),
+        in_directory: rng.bool(),
+    });
+    Step {
+        pause_s: *one_of(rng, &[0, 0, 1, 16, 70, 400, 4000]),
+        happenings,
+        process,
+        troubles: trouble::some(rng),
+        rivals,
+        order,
+        deadline_s: *one_of(rng, &[300, 300, 300, 60, 31]),
+        dies_after_ms: now_and_then(rng, 12).then(|| rng.u64(..4000)),
+    }
+}

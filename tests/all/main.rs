@@ -30,6 +30,8 @@ mod hours;
 #[cfg(feature = "cli")]
 mod lambda;
 #[cfg(feature = "cli")]
+mod logs;
+#[cfg(feature = "cli")]
 mod moto;
 #[cfg(feature = "cli")]
 mod other_account;

@@ -447,6 +447,24 @@ async fn a_plan_that_would_empty_a_studio_waits_unless_all_may_go() {
 // ---------------------------------------------------------------------- others
 
 #[tokio::test]
+async fn of_two_fresh_events_about_one_membership_the_later_counts() {
+    let bench = Bench::in_agreement(world(), table(|_| ())).await;
+    let (dave, analysts) = ids(&bench, "dave", "data-analysts");
+    let at = |mut event: Value, seconds: i64| {
+        let time = chrono::Utc::now() - chrono::TimeDelta::seconds(seconds);
+        event["detail"]["eventTime"] = json!(time.to_rfc3339());
+        event
+    };
+    // Added, and removed again: the directory does not lag, whatever the order.
+    let added = at(member_added(&analysts, &dave), 20);
+    let removed = at(member_removed(&analysts, &dave), 10);
+    for events in [[added.clone(), removed.clone()], [removed, added]] {
+        deliver(&bench, &events, 1).await;
+        assert_eq!(of(&bench.calls(), "IsMemberInGroups"), 1, "read once");
+    }
+}
+
+#[tokio::test]
 async fn an_event_of_a_group_that_fails_is_finished_with_everybody_in_it() {
     let bench = Bench::in_agreement(world(), table(|_| ())).await;
     let (dave, analysts) = ids(&bench, "dave", "data-analysts");

@@ -39,9 +39,9 @@ use failure::{failed, or_gone};
 use reading::Remembered;
 pub use reading::{Failure, Reading, Stale};
 
-/// Calls of one kind go one after another. The Identity Store takes 20 a second
-/// of each, and there is nothing to gain from using them up at once.
-const BURST: f64 = 1.0;
+/// The Identity Store takes so many calls of one kind in a second. What the table's
+/// pace leaves of them may go at once.
+const A_SECOND: f64 = 20.0;
 
 /// IsMemberInGroups takes 1 to 100 group ids.
 const GROUPS_A_CALL: usize = 100;
@@ -75,7 +75,7 @@ impl IdentityStore {
         IdentityStore {
             client: Client::from_conf(settings.build()),
             store_id: config.identity_store_id.clone(),
-            pace: Pace::new(BURST, rate, Arc::clone(flight)),
+            pace: Pace::new((A_SECOND - rate).max(1.0), rate, Arc::clone(flight)),
             names: config.log_names,
             memory: Mutex::default(),
         }

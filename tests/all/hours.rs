@@ -234,10 +234,12 @@ async fn a_full_pass_that_was_not_complete_covers_nothing() {
     assert!(!bench.calls().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_studio_that_is_slow_delays_no_other() {
-    let bench = Bench::in_agreement(world(), table(|_| ())).await;
-    let slow = FaultKind::Latency(Duration::from_secs(3));
+    let bench = Bench::in_process(world(), table(|_| ()), Mode::Apply).await;
+    bench.full_pass().await;
+    bench.calls();
+    let slow = FaultKind::Latency(Duration::from_secs(15));
     fault(
         &bench,
         Fault::on("ListStudioSessionMappings", slow).containing(SCIENCE),
@@ -497,7 +499,7 @@ async fn in_mode_plan_what_is_unfinished_is_read_again_and_nothing_written() {
     assert!(!calls.iter().any(Call::is_write));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_creation_whose_turn_comes_late_asks_whether_the_membership_still_is() {
     let mut start = world();
     for number in 0..14 {
@@ -511,7 +513,7 @@ async fn a_creation_whose_turn_comes_late_asks_whether_the_membership_still_is()
         table["pace"] =
             json!({ "emr_per_second": 1, "emr_burst": 4, "identity_store_per_second": 2000 });
     });
-    let bench = Bench::new(start, slow, Mode::Apply).await;
+    let bench = Bench::in_process(start, slow, Mode::Apply).await;
     let leaves = async {
         tokio::time::sleep(Duration::from_secs(5)).await;
         bench.world(|world| world.remove_member("data-analysts", "user-13").unwrap());
@@ -538,4 +540,33 @@ async fn a_creation_whose_turn_comes_late_asks_whether_the_membership_still_is()
             .count(),
         18
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_named_groups_are_looked_up_at_once_and_many_never_faster_than_the_service_takes() {
+    let names: Vec<String> = (0..40).map(|number| format!("group-{number}")).collect();
+    let mut start = world();
+    for name in &names {
+        start.add_group(name).unwrap();
+    }
+    let rule = |name: &String| json!({ "group": name, "studio": "analytics", "session_policy": "analyst", "assign": "members" });
+    for count in [5, 40] {
+        let table = table(|table| {
+            table["rules"] = names[..count].iter().map(rule).collect();
+            table["pace"] = json!({});
+        });
+        let bench = Bench::in_process(start.clone(), table, Mode::Apply).await;
+        bench.report(schedule()).await;
+        let calls = bench.calls();
+        let looked_up = calls.iter().filter(|call| call.operation == "GetGroupId");
+        let times: Vec<_> = looked_up.map(|call| call.arrived).collect();
+        assert_eq!(times.len(), count);
+        assert_eq!(times[4], times[0], "five at once");
+        for first in &times {
+            let second = times.iter().filter(|time| {
+                **time >= *first && time.duration_since(*first) < Duration::from_secs(1)
+            });
+            assert!(second.count() <= 20, "{times:?}");
+        }
+    }
 }

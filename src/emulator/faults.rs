@@ -30,7 +30,7 @@ pub struct Faults {
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// An operation's name, a service (`emr`, `identitystore`, `sts`, `iam`,
-    /// `eventbridge`, `cloudtrail`, `cloudwatch`), or `*`.
+    /// `eventbridge`, `cloudtrail`, `cloudwatch`, `logs`), or `*`.
     pub on: String,
     /// Only requests whose JSON contains this text: an identity's id, say.
     pub containing: Option<String>,
@@ -252,6 +252,7 @@ impl FaultKind {
     pub(super) fn mangle_input(&self, input: &mut Value) {
         if let (FaultKind::RepeatToken, Some(members)) = (self, input.as_object_mut()) {
             members.remove("NextToken");
+            members.remove("nextToken");
             members.remove("Marker");
         }
     }
@@ -266,10 +267,10 @@ impl FaultKind {
                 lists.for_each(|rows| drop(rows.pop()));
             }
             FaultKind::RepeatToken => {
-                let token = if service == Service::Emr {
-                    "Marker"
-                } else {
-                    "NextToken"
+                let token = match service {
+                    Service::Emr => "Marker",
+                    Service::Logs => "nextToken",
+                    _ => "NextToken",
                 };
                 if let Some(members) = answer.as_object_mut() {
                     members.insert(token.into(), "the-same-again".into());

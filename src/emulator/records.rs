@@ -75,6 +75,17 @@ pub enum AuthMode {
     Iam,
 }
 
+/// A line of a log, as the function wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The name of the log group.
+    pub group: String,
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// The line.
+    pub message: String,
+}
+
 /// A user or a group, as EMR writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names say it")]

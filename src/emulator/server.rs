@@ -23,7 +23,7 @@ use super::faults::FaultKind;
 use super::protocol::{Asked, Written};
 use super::wire::{Answer, Caller, Refusal, Service};
 use super::world::World;
-use super::{account, identity_store, lock, studios, watching};
+use super::{account, identity_store, lock, logs, studios, watching};
 
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
@@ -202,6 +202,7 @@ fn operate(
         Service::EventBridge => watching::event_bridge(world, caller, operation, &input),
         Service::CloudTrail => watching::cloud_trail(world, caller, operation, &input),
         Service::CloudWatch => watching::cloud_watch(world, caller, operation, &input),
+        Service::Logs => logs::answer(world, operation, &input),
     };
     let mut answer = answer.unwrap_or_else(|| Err(unknown(operation)))?;
     for fault in mangling {

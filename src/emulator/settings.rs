@@ -13,6 +13,12 @@ pub struct Settings {
     /// The most rows the Identity Store puts in one page. A request's
     /// `MaxResults` (AWS documents 1 to 100) is honoured below it.
     pub max_identity_page: usize,
+    /// The most events in one page of `FilterLogEvents`. AWS documents 10,000,
+    /// or as many as fit in 1 MB; a request's `limit` is honoured below it.
+    pub log_page_size: usize,
+    /// Whether every page of `FilterLogEvents` is preceded by an empty one with a
+    /// token. AWS documents that pages may be empty although more follow, not when.
+    pub empty_log_pages: bool,
     /// Whether `GetUserId`, `GetGroupId` and EMR's `IdentityName` ignore case.
     pub names_ignore_case: bool,
     /// What Delete says when the user or group is gone but the mapping is there.
@@ -33,6 +39,8 @@ impl Default for Settings {
         Settings {
             page_size: 50,
             max_identity_page: 100,
+            log_page_size: 100,
+            empty_log_pages: false,
             names_ignore_case: false,
             delete_after_identity_gone: AfterIdentityGone::Allow,
             user_and_group_mapping: true,

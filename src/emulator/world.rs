@@ -1,12 +1,13 @@
 //! The world: one identity store, its people, the Studios, and who is mapped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::calls::Call;
 use super::deployment::Deployment;
 use super::faults::Faults;
 use super::records::{
-    AuthMode, Group, IdentityType, Mapping, Membership, Minted, Studio, User, looks_like_an_id, now,
+    AuthMode, Group, IdentityType, LogLine, Mapping, Membership, Minted, Studio, User,
+    looks_like_an_id, now,
 };
 use super::settings::Settings;
 use super::watch::Watch;
@@ -33,6 +34,10 @@ pub struct World {
     pub studios: BTreeMap<String, Studio>,
     /// The mappings, by Studio id, kind of identity, and identity id.
     pub mappings: BTreeMap<(String, IdentityType, String), Mapping>,
+    /// What was written to the logs. Nobody writes here but who sets up the world.
+    pub log: Vec<LogLine>,
+    /// The log groups that are there although nothing was written to them.
+    pub log_groups: BTreeSet<String>,
     /// What else the account has.
     pub deployment: Deployment,
     /// What nobody knows of the service, as switches.
@@ -58,6 +63,8 @@ impl Default for World {
             memberships: BTreeMap::new(),
             studios: BTreeMap::new(),
             mappings: BTreeMap::new(),
+            log: Vec::new(),
+            log_groups: BTreeSet::new(),
             deployment: Deployment::default(),
             settings: Settings::default(),
             faults: Faults::default(),

@@ -13,6 +13,7 @@ mod hostile;
 mod plan;
 mod policy;
 mod template;
+mod unfinished;
 
 #[cfg(feature = "cli")]
 mod support;
@@ -25,7 +26,11 @@ mod emulator;
 #[cfg(feature = "cli")]
 mod engine;
 #[cfg(feature = "cli")]
+mod hours;
+#[cfg(feature = "cli")]
 mod lambda;
+#[cfg(feature = "cli")]
+mod logs;
 #[cfg(feature = "cli")]
 mod model;
 #[cfg(feature = "cli")]

@@ -128,7 +128,8 @@ async fn answer(
         Some(service) => {
             let account = caller.account.as_ref().unwrap_or(&account);
             let fault = verdict.fault.as_ref();
-            let refusal = fault.and_then(|fault| fault.refusal(service, operation, account));
+            let id = &caller.request_id;
+            let refusal = fault.and_then(|fault| fault.refusal(service, operation, account, id));
             let act = || operate(world, &caller, service, operation, input, &verdict.mangling);
             match (refusal, fault) {
                 (Some(refusal), _) => answered(Err(refusal), &asked, &caller),

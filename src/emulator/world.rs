@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio::time::Instant;
+
 use super::calls::Call;
 use super::deployment::Deployment;
 use super::faults::Faults;
@@ -99,6 +101,7 @@ impl World {
                 name: name.into(),
                 enabled: true,
                 revision: 1,
+                created: Instant::now(),
             },
         );
         Ok(id.into())
@@ -126,6 +129,7 @@ impl World {
             Group {
                 name: name.into(),
                 revision: 1,
+                created: Instant::now(),
             },
         );
         Ok(id.into())
@@ -158,6 +162,7 @@ impl World {
             Membership {
                 group: group_id,
                 user: user_id,
+                created: Instant::now(),
             },
         );
         Ok(id.into())
@@ -180,12 +185,15 @@ impl World {
         }
     }
 
-    /// Deletes a user and its memberships. Its mappings stay: AWS leaves them behind.
+    /// Deletes a user and, unless [`Settings::memberships_outlive_users`], its
+    /// memberships. Its mappings stay: AWS leaves them behind.
     pub fn delete_user(&mut self, who: &str) -> Result<(), String> {
         let id = self.user_id(who)?;
         self.users.remove(&id);
-        self.memberships
-            .retain(|_, membership| membership.user != id);
+        if !self.settings.memberships_outlive_users {
+            self.memberships
+                .retain(|_, membership| membership.user != id);
+        }
         Ok(())
     }
 

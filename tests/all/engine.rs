@@ -13,7 +13,7 @@ use emr_studio_sync::emulator::{
 use serde_json::{Value, json};
 use support::{
     ANALYST, ANALYTICS, Bench, ENGINEER, FOREIGN, SCIENCE, batch, group_event, just_now,
-    member_added, member_removed, schedule, table, user_event, world,
+    member_added, member_removed, schedule, table, unfinished, user_event, world,
 };
 
 /// How often each operation was called.
@@ -1566,4 +1566,26 @@ async fn a_group_renamed_away_from_the_name_of_a_rule_is_missed_by_no_new_proces
     let bench = bench.restarted(table, Mode::Apply).await;
     bench.report(group_event("UpdateGroup", &group)).await;
     assert_eq!(bench.mappings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn who_is_mapped_in_a_row_without_an_id_is_refused_another_mapping_and_not_tried_again_soon()
+{
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "alice", FOREIGN)
+        .unwrap();
+    let alice = start.user_id("alice").unwrap();
+    start.settings.rows_without_id = [alice].into();
+    let bench = Bench::new(start, table(|_| ()), Mode::Apply).await;
+    let report = bench.full_pass().await;
+    let told = problems(&report);
+    assert!(
+        told.contains("listed without the id of whose it is"),
+        "{told}"
+    );
+    assert_eq!(report["failed"], 1, "{report:#}");
+    bench.calls();
+    bench.report(unfinished()).await;
+    assert_eq!(bench.calls().len(), 0, "nothing is unfinished");
 }

@@ -1,12 +1,15 @@
 //! A case: a table, a world, and what happens in it step by step. All of it
 //! follows from one number.
 
+use std::collections::BTreeSet;
+
 use emr_studio_sync::emulator::{AfterIdentityGone, AuthMode, World};
 use emr_studio_sync::policy::read::{self, Format};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
 use super::happening::{self, Fate, Form, Happening};
+use super::moment::Key;
 use super::trouble::{self, Trouble};
 
 pub(super) const STUDIOS: [&str; 3] = [
@@ -30,6 +33,7 @@ pub(super) const USER_NAMES: [&str; 9] = [
     "ana", "bea", "cleo", "dan", "eva", "ops", "root", "zoe", "Root",
 ];
 const PATTERNS: [&str; 6] = ["data-*", "*-ops", "*", "d*a-*a*", "fin*", "x-*"];
+pub(super) const LOG: &str = "/aws/lambda/emr-studio-sync";
 /// Somebody who is in no directory.
 pub(super) const GONE: &str = "a0000000-0000-4000-8000-00000000ffff";
 const GONE_GROUP: &str = "b0000000-0000-4000-8000-00000000ffff";
@@ -42,55 +46,43 @@ pub(super) struct Case {
     pub(super) groups: usize,
     /// What happened before anybody synchronized.
     pub(super) before: Vec<Happening>,
-    pub(super) switches: Switches,
+    pub(super) switches: BTreeSet<Switch>,
     pub(super) steps: Vec<Step>,
 }
 
-/// What nobody knows of the services, or may be wrong about the Studios.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Switches {
-    small_pages: bool,
-    names_ignore_case: bool,
-    refuse_gone: bool,
-    iam_studio: bool,
-    no_studio: bool,
+/// What nobody knows of the services, what may be wrong about the Studios, and
+/// whether the function has a log to remember deletions by. All off: the likeliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Switch {
+    SmallPages,
+    NamesIgnoreCase,
+    /// EMR does not let go of the mapping of somebody who is gone.
+    RefusesGone,
+    /// A Studio that signs people in with IAM.
+    IamStudio,
+    /// A Studio of the table that is not there.
+    NoStudio,
+    BareEmptyLists,
+    RowsWithoutId,
+    EmrLearnsLate,
+    DirectoryLags,
+    MembershipsOutliveUsers,
+    HasLog,
 }
 
-impl Switches {
-    pub(super) fn all(&self) -> [&bool; 5] {
-        let Switches {
-            small_pages,
-            names_ignore_case,
-            refuse_gone,
-            iam_studio,
-            no_studio,
-        } = self;
-        [
-            small_pages,
-            names_ignore_case,
-            refuse_gone,
-            iam_studio,
-            no_studio,
-        ]
-    }
-
-    pub(super) fn all_mut(&mut self) -> [&mut bool; 5] {
-        let Switches {
-            small_pages,
-            names_ignore_case,
-            refuse_gone,
-            iam_studio,
-            no_studio,
-        } = self;
-        [
-            small_pages,
-            names_ignore_case,
-            refuse_gone,
-            iam_studio,
-            no_studio,
-        ]
-    }
-}
+const SWITCHES: [(Switch, usize); 11] = [
+    (Switch::SmallPages, 2),
+    (Switch::NamesIgnoreCase, 8),
+    (Switch::RefusesGone, 6),
+    (Switch::IamStudio, 20),
+    (Switch::NoStudio, 20),
+    (Switch::BareEmptyLists, 4),
+    (Switch::RowsWithoutId, 20),
+    (Switch::EmrLearnsLate, 8),
+    (Switch::DirectoryLags, 8),
+    (Switch::MembershipsOutliveUsers, 10),
+    (Switch::HasLog, 2),
+];
 
 /// Some happenings, and an invocation or a few.
 #[derive(Clone, Debug)]
@@ -152,13 +144,12 @@ impl Case {
         let mut rng = Rng::with_seed(seed);
         let rng = &mut rng;
         let (users, groups) = (rng.usize(4..8), rng.usize(2..6));
-        let switches = Switches {
-            small_pages: rng.bool(),
-            names_ignore_case: now_and_then(rng, 8),
-            refuse_gone: now_and_then(rng, 6),
-            iam_studio: now_and_then(rng, 20),
-            no_studio: now_and_then(rng, 20),
-        };
+        let is_on = |(_, one_in): &&(Switch, usize)| now_and_then(rng, *one_in);
+        let switches = SWITCHES
+            .iter()
+            .filter(is_on)
+            .map(|(switch, _)| *switch)
+            .collect();
         let mut before = Vec::new();
         for _ in 0..rng.usize(..14) {
             before.push(Happening::Join {
@@ -190,16 +181,21 @@ impl Case {
         }
     }
 
+    pub(super) fn has(&self, switch: Switch) -> bool {
+        self.switches.contains(&switch)
+    }
+
     pub(super) fn world(&self) -> World {
         let mut world = World::default();
+        world.log_groups.insert(LOG.to_owned());
         for (at, id) in STUDIOS.iter().enumerate() {
-            if self.switches.no_studio && at == 2 {
+            if self.has(Switch::NoStudio) && at == 2 {
                 continue;
             }
             let studio = world.add_studio(id).unwrap();
             // The table's limits are to be kept by who has the table.
             (studio.user_limit, studio.group_limit) = (1000, 1000);
-            if self.switches.iam_studio && at == 1 {
+            if self.has(Switch::IamStudio) && at == 1 {
                 studio.auth_mode = AuthMode::Iam;
             }
         }
@@ -209,25 +205,47 @@ impl Case {
         for name in &GROUP_NAMES[..self.groups] {
             world.add_group(name).unwrap();
         }
+        let settings = &mut world.settings;
+        if self.has(Switch::SmallPages) {
+            settings.page_size = 2;
+            settings.max_identity_page = 1;
+        }
+        if self.has(Switch::RefusesGone) {
+            settings.delete_after_identity_gone = AfterIdentityGone::Refuse;
+        }
+        if self.has(Switch::RowsWithoutId) {
+            settings.rows_without_id.insert(nth('a', 2));
+        }
+        if self.has(Switch::EmrLearnsLate) {
+            settings.emr_learns_late_ms = 2000;
+        }
+        if self.has(Switch::DirectoryLags) {
+            settings.directory_lags_ms = 1500;
+        }
+        settings.names_ignore_case = self.has(Switch::NamesIgnoreCase);
+        settings.bare_empty_lists = self.has(Switch::BareEmptyLists);
+        settings.memberships_outlive_users = self.has(Switch::MembershipsOutliveUsers);
         for happening in &self.before {
             happening::happen(&mut world, happening, Form::Whole);
-        }
-        if self.switches.small_pages {
-            world.settings.page_size = 2;
-            world.settings.max_identity_page = 1;
-        }
-        world.settings.names_ignore_case = self.switches.names_ignore_case;
-        if self.switches.refuse_gone {
-            world.settings.delete_after_identity_gone = AfterIdentityGone::Refuse;
         }
         world
     }
 
+    /// Whether lists do not say whose a mapping is.
+    pub(super) fn hides(&self, key: &Key) -> bool {
+        self.has(Switch::RowsWithoutId) && key.2 == nth('a', 2)
+    }
+
     /// Whether a Studio can have mappings at all.
     pub(super) fn is_usable(&self, studio: &str) -> bool {
-        !(self.switches.iam_studio && studio == STUDIOS[1]
-            || self.switches.no_studio && studio == STUDIOS[2])
+        !(self.has(Switch::IamStudio) && studio == STUDIOS[1]
+            || self.has(Switch::NoStudio) && studio == STUDIOS[2])
     }
+}
+
+/// The id that the world makes up for the first of a kind, the second, and so on.
+fn nth(kind: char, at: usize) -> String {
+    format!("{kind}0000000-0000-4000-8000-{at:012x}")
 }
 
 pub(super) fn is_valid(table: &Value) -> bool {
@@ -299,7 +317,6 @@ fn entry(rng: &mut Rng) -> Value {
 
 /// Whom a row means; whether that is a group.
 fn select(rng: &mut Rng, row: &mut Value) -> bool {
-    let nth = |kind: char, at: usize| format!("{kind}0000000-0000-4000-8000-{at:012x}");
     let nobody = now_and_then(rng, 8);
     match rng.u8(..10) {
         0..=2 => row["group"] = json!(*one_of(rng, &GROUP_NAMES)),

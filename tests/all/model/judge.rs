@@ -1,8 +1,9 @@
 //! Judges every write, in the world it is made in.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use emr_studio_sync::emulator::{AfterIdentityGone, Call, IdentityType, World};
+use emr_studio_sync::emulator::{AfterIdentityGone, Call, IdentityType, LogLine, World};
 use serde_json::Value;
 
 use super::moment::{Key, Moment, Span};
@@ -29,6 +30,10 @@ pub(super) struct Lies {
     pub(super) of_status: bool,
     pub(super) of_names: bool,
     pub(super) of_lists: bool,
+    /// Or the directory cannot be read, or not all of it.
+    pub(super) of_directory: bool,
+    /// Or the log of earlier deletions cannot be read.
+    pub(super) of_log: bool,
 }
 
 #[derive(Debug)]
@@ -43,6 +48,8 @@ pub(super) struct Judge {
     /// Mappings that somebody else made, and when.
     others: Vec<(Key, i64)>,
     lists_lied_ms: Option<i64>,
+    /// So many of the deletions were made before this process.
+    earlier: usize,
     /// What was seen of this invocation, for who reads of a failure.
     pub(super) seen: Vec<String>,
     /// What was wrong.
@@ -70,15 +77,26 @@ impl Judge {
             deletions: Vec::new(),
             others: Vec::new(),
             lists_lied_ms: None,
+            earlier: 0,
             seen: Vec::new(),
             wrong: Vec::new(),
         }
     }
 
-    /// A new process remembers nothing.
-    pub(super) fn forget(&mut self) {
-        self.deletions.clear();
+    /// A new process remembers nothing but what the log tells.
+    pub(super) fn forget(&mut self, log: &[LogLine]) {
         self.lists_lied_ms = None;
+        let logged = log
+            .iter()
+            .filter_map(|line| Some((line.at_ms, deletion_in(line)?)));
+        let logged = logged.map(|(at_ms, key)| Deletion {
+            key,
+            at_ms,
+            now: false,
+            lost: false,
+        });
+        self.deletions = logged.collect();
+        self.earlier = self.deletions.len();
     }
 
     /// An invocation begins.
@@ -89,6 +107,10 @@ impl Judge {
         self.span.names_lied = order.lies.of_names;
         if order.lies.of_lists {
             self.lists_lied_ms = Some(self.began_ms);
+        }
+        if order.lies.of_log {
+            // Then the process goes by its own.
+            self.deletions.drain(..std::mem::take(&mut self.earlier));
         }
         self.seen.clear();
         self.order = order;
@@ -148,13 +170,15 @@ impl Judge {
         let key: Key = (text("StudioId"), kind, text("IdentityId"));
         let policy = text("SessionPolicyArn");
         let moment = self.span.latest().clone();
-        let (is_there, is_mapped) = (moment.has(kind, &key.2), moment.mappings.contains_key(&key));
+        let is_there = moment.has(kind, &key.2);
+        let is_known = is_there && is_learned(world, kind, &key.2);
+        let is_mapped = moment.mappings.contains_key(&key);
         match verb {
-            "Create" if is_there && !is_mapped => self.creation(&key, &policy, &moment),
-            "Update" if is_there && is_mapped => self.update(&key, &policy),
+            "Create" if is_known && !is_mapped => self.creation(&key, &policy, &moment),
+            "Update" if is_known && is_mapped => self.update(&key, &policy),
             "Delete" if is_mapped => {
                 let goes = world.settings.delete_after_identity_gone == AfterIdentityGone::Allow;
-                if is_there || goes {
+                if is_known || (goes && !is_there) {
                     self.deletion(&key);
                 }
             }
@@ -240,7 +264,9 @@ impl Judge {
         }
         let at_ms = (self.now_ms)();
         // However often it was tried, it is one.
-        self.deletions.retain(|one| !(one.lost && one.key == *key));
+        let own = self.deletions.split_off(self.earlier);
+        let others = own.into_iter().filter(|one| !(one.lost && one.key == *key));
+        self.deletions.extend(others);
         self.deletions.push(Deletion {
             key: key.clone(),
             at_ms,
@@ -269,12 +295,17 @@ impl Judge {
             mapping.is_some_and(|(policy, _)| table.owns(studio, policy))
         };
         let nowhere = |who: &Who| self.span.always(|moment| who.leads_nowhere(moment));
-        let of_rules = table.hold
-            && table
-                .rules_of(studio)
-                .any(|(_, rule)| rule.who.is_one_group() && nowhere(&rule.who));
+        // Where a row cannot be looked up, only those wait whom it may be about: that
+        // its group is not there, nobody knows.
+        let unread = self.order.lies.of_directory;
+        let holds = |rule: &Rule| {
+            rule.who.is_one_group() && nowhere(&rule.who) && (!unread || rule.may_fit(*kind, id))
+        };
+        let of_rules = table.hold && table.rules_of(studio).any(|(_, rule)| holds(rule));
         let mut protect = table.protect.iter();
-        let of_protect = protect.any(|entry| entry.needs_its_group() && nowhere(&entry.who));
+        let of_protect = protect.any(|entry| {
+            entry.needs_its_group() && nowhere(&entry.who) && (!unread || entry.may_be_about(*kind))
+        });
         let mut protect = table.protect.iter();
         let of_somebody = *kind == IdentityType::User
             && self.span.always(|moment| moment.has(*kind, id))
@@ -327,4 +358,30 @@ impl Judge {
         }
         false
     }
+}
+
+/// Whether EMR has learned by now that somebody is in the directory.
+fn is_learned(world: &World, kind: IdentityType, id: &str) -> bool {
+    let created = match kind {
+        IdentityType::User => world.users.get(id).map(|user| user.created),
+        IdentityType::Group => world.groups.get(id).map(|group| group.created),
+    };
+    let late = Duration::from_millis(world.settings.emr_learns_late_ms);
+    created.is_some_and(|created| created.elapsed() >= late)
+}
+
+/// The deletion that a line of the log tells of, if it was made and counts.
+fn deletion_in(line: &LogLine) -> Option<Key> {
+    let record: Value = serde_json::from_str(&line.message).ok()?;
+    let text = |name: &str| record[name].as_str().map(str::to_owned);
+    let counts = record["message"] == "change"
+        && record["action"] == "delete"
+        && record["outcome"] == "done"
+        && record["approved"] != true;
+    let kind = match record["identity_type"] == "GROUP" {
+        true => IdentityType::Group,
+        false => IdentityType::User,
+    };
+    let key = (text("studio_id")?, kind, text("identity_id")?);
+    counts.then_some(key)
 }

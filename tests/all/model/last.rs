@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emr_studio_sync::emulator::IdentityType;
 
-use super::case::Case;
+use super::case::{Case, Switch};
 use super::moment::{Key, Moment, Span};
 use super::table::{Rule, Table, Who};
 
 /// Session policies by mapping.
 pub(super) type Mapped = BTreeMap<Key, String>;
 
-/// What a full pass leads to. `goes`: whether EMR lets go of the mapping of
-/// somebody who is gone. Nothing was deleted of late.
-pub(super) fn after_a_full_pass(case: &Case, table: &Table, before: &Moment, goes: bool) -> Mapped {
+/// What a full pass leads to. Nothing was deleted of late.
+pub(super) fn after_a_full_pass(case: &Case, table: &Table, before: &Moment) -> Mapped {
     let mappings = before.mappings.iter();
     let mut after: Mapped = mappings
         .map(|(key, (policy, _))| (key.clone(), policy.clone()))
@@ -22,7 +21,7 @@ pub(super) fn after_a_full_pass(case: &Case, table: &Table, before: &Moment, goe
     for studio in &table.studios {
         if case.is_usable(&studio.id) {
             let wanted = wanted(table, &studio.id, before);
-            change(table, &studio.id, before, &wanted, goes, &mut after);
+            change(case, table, &studio.id, before, &wanted, &mut after);
             create(table, &studio.id, before, &wanted, &mut after);
         }
     }
@@ -35,7 +34,9 @@ fn wanted(table: &Table, studio: &str, moment: &Moment) -> BTreeMap<Key, (usize,
     let mut wanted = BTreeMap::new();
     for (kind, id) in moment.identities() {
         let mut rules = table.rules_of(studio);
-        let first = rules.find(|(_, rule)| span.surely(table, rule, kind, &id));
+        let first = rules.find(|(_, rule)| {
+            span.surely(table, rule, kind, &id) || moment.ghost(table, rule, kind, &id)
+        });
         if let Some((place, rule)) = first {
             wanted.insert((studio.to_owned(), kind, id), (place, rule.policy.clone()));
         }
@@ -45,11 +46,11 @@ fn wanted(table: &Table, studio: &str, moment: &Moment) -> BTreeMap<Key, (usize,
 
 /// What of the mappings that are there goes, or gets another policy.
 fn change(
+    case: &Case,
     table: &Table,
     studio: &str,
     moment: &Moment,
     wanted: &BTreeMap<Key, (usize, String)>,
-    goes: bool,
     after: &mut Mapped,
 ) {
     let nowhere = |rule: &Rule| rule.who.is_one_group() && rule.who.leads_nowhere(moment);
@@ -60,6 +61,9 @@ fn change(
     let mut protect = table.protect.iter();
     let somebody =
         protect.any(|entry| matches!(entry.who, Who::User(_)) && entry.who.leads_nowhere(moment));
+    // Whose a row is that does not tell, nobody knows: it could be anybody's.
+    let mut rows = moment.mappings.keys();
+    let held = held || rows.any(|key| key.0 == studio && case.hides(key));
     let mut going = BTreeSet::new();
     for (key, (policy, _)) in &moment.mappings {
         let (of, kind, id) = key;
@@ -71,6 +75,8 @@ fn change(
             || may_be_somebody;
         match wanted.get(key) {
             _ if stays => {}
+            // EMR knows them no more.
+            Some(_) if !moment.has(*kind, id) => {}
             Some((_, other)) => drop(after.insert(key.clone(), other.clone())),
             None => drop(going.insert(key)),
         }
@@ -79,6 +85,7 @@ fn change(
     let too_many = going.len() > table.may_go(owned);
     let all = going.len() >= 3 && going.len() >= owned && table.most_percent != 100;
     if !too_many && !all {
+        let goes = !case.has(Switch::RefusesGone);
         let lets_go = |key: &&Key| goes || moment.has(key.1, &key.2);
         for key in going.into_iter().filter(lets_go) {
             after.remove(key);
@@ -98,6 +105,8 @@ fn create(
     let mut new: Vec<(&usize, &Key, &String)> = wanted
         .iter()
         .filter(|(key, _)| !moment.mappings.contains_key(*key))
+        // Whom EMR does not know, it does not map.
+        .filter(|(key, _)| moment.has(key.1, &key.2))
         .map(|(key, (place, policy))| (place, key, policy))
         .collect();
     new.sort();

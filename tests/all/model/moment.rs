@@ -3,6 +3,7 @@
 //! what held all the time had to be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use emr_studio_sync::emulator::{IdentityType, World};
 
@@ -27,7 +28,10 @@ impl Moment {
     pub(super) fn of(world: &World) -> Moment {
         let users = world.users.iter();
         let groups = world.groups.iter();
+        // What does not show yet is not there for anybody.
+        let lag = Duration::from_millis(world.settings.directory_lags_ms);
         let members = world.memberships.values();
+        let members = members.filter(|one| one.created.elapsed() >= lag);
         let mappings = world.mappings.iter();
         Moment {
             users: users
@@ -56,9 +60,11 @@ impl Moment {
         }
     }
 
-    /// Everybody who is there.
-    pub(super) fn identities(&self) -> Vec<(IdentityType, String)> {
-        let users = self.users.keys().map(|id| (IdentityType::User, id.clone()));
+    /// Everybody who is there, or is still a member.
+    pub(super) fn identities(&self) -> BTreeSet<(IdentityType, String)> {
+        let members = self.members.iter().map(|(_, user)| user);
+        let users = self.users.keys().chain(members);
+        let users = users.map(|id| (IdentityType::User, id.clone()));
         let groups = self
             .groups
             .keys()
@@ -106,6 +112,13 @@ impl Moment {
 
     pub(super) fn is_enabled(&self, user: &str) -> bool {
         self.users.get(user).is_some_and(|(_, enabled)| *enabled)
+    }
+
+    /// Whether a rule is about somebody who is in the directory no more, and still
+    /// a member: in a list of members nothing tells.
+    pub(super) fn ghost(&self, table: &Table, rule: &Rule, kind: IdentityType, id: &str) -> bool {
+        let is_gone = kind == IdentityType::User && !self.has(kind, id);
+        is_gone && !table.remove_disabled && !self.ways(rule, kind, id).is_empty()
     }
 
     /// The groups that bring an identity in by a rule; itself, where it needs none.

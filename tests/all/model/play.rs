@@ -3,21 +3,23 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::DateTime;
 use emr_studio_sync::aws;
 use emr_studio_sync::config::{Config, Mode};
-use emr_studio_sync::emulator::{AfterIdentityGone, Call, Emulator, IdentityType, Watch, World};
+use emr_studio_sync::emulator::{Call, Emulator, IdentityType, LogLine, Watch, World};
 use emr_studio_sync::handler::Function;
 use emr_studio_sync::policy::read::{self, Format};
 use emr_studio_sync::sync::Engine;
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout};
+use tracing::subscriber::DefaultGuard;
 
-use super::case::{Case, Order, Process, Rivals, Step, USER_NAMES};
+use super::case::{Case, LOG, Order, Process, Rivals, Step, Switch, USER_NAMES};
 use super::happening::{self, Fate};
 use super::judge::{self, Judge, Lies};
 use super::last::{self, Mapped};
@@ -81,6 +83,41 @@ struct Play<'c> {
     /// The set of deletions that was held when somebody last looked, by its id.
     held: Option<(String, BTreeSet<Key>)>,
     lies: Lies,
+    /// What the function wrote into its log and is not there to be read yet.
+    log: Lines,
+    _listening: DefaultGuard,
+}
+
+/// The lines of a log, as they are written.
+type Lines = Arc<Mutex<Vec<LogLine>>>;
+
+/// Takes a line of the log.
+struct Pen(Lines);
+
+impl Write for Pen {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().push(LogLine {
+            group: LOG.to_owned(),
+            at_ms: now_ms(),
+            message: String::from_utf8_lossy(line).trim().to_owned(),
+        });
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps what is logged by this thread.
+fn listen(lines: &Lines) -> DefaultGuard {
+    let lines = Arc::clone(lines);
+    let log = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(move || Pen(Arc::clone(&lines)));
+    tracing::subscriber::set_default(log.finish())
 }
 
 impl<'c> Play<'c> {
@@ -107,7 +144,8 @@ impl<'c> Play<'c> {
             judge.call(world, operation, input);
         });
         let emulator = Emulator::in_process(world);
-        let function = function(&emulator, &case.table, Mode::Apply).await;
+        let function = function(&emulator, case, Mode::Apply).await;
+        let log = Lines::default();
         Play {
             case,
             emulator,
@@ -119,6 +157,8 @@ impl<'c> Play<'c> {
             late: Vec::new(),
             held: None,
             lies: Lies::default(),
+            _listening: listen(&log),
+            log,
         }
     }
 
@@ -131,9 +171,16 @@ impl<'c> Play<'c> {
     }
 
     async fn process(&mut self, mode: Mode) {
-        self.function = function(&self.emulator, &self.case.table, mode).await;
+        self.function = function(&self.emulator, self.case, mode).await;
         self.mode = mode;
-        self.judge(Judge::forget);
+        self.world(|world| {
+            let log: &[LogLine] = if self.case.has(Switch::HasLog) {
+                &world.log
+            } else {
+                &[]
+            };
+            self.judge(|judge| judge.forget(log));
+        });
     }
 
     async fn step(&mut self, step: &Step) -> Result<(), Failure> {
@@ -161,6 +208,8 @@ impl<'c> Play<'c> {
         let faults = faults.collect();
         self.world(|world| world.faults.rules = faults);
         self.lies = Trouble::lies(&step.troubles);
+        // Where there is no time, nothing is read either.
+        self.lies.of_directory |= step.deadline_s < 300;
         *self.rivals.lock().unwrap() = step
             .rivals
             .map(|rivals| (Rng::with_seed(rivals.seed), rivals));
@@ -267,7 +316,9 @@ impl<'c> Play<'c> {
 
     /// What was wrong with an invocation.
     fn ended(&self) -> Result<(), Failure> {
+        let lines = std::mem::take(&mut *self.log.lock().unwrap());
         self.world(|world| {
+            world.log.extend(lines);
             self.judge(|judge| {
                 judge.end(&world.calls);
                 match judge.wrong.first() {
@@ -307,12 +358,9 @@ impl<'c> Play<'c> {
     async fn full_pass(&mut self) -> Result<bool, Failure> {
         // Nothing of late counts any more, and what is gone is tried again.
         sleep(Duration::from_secs(25 * 3600)).await;
-        let (before, goes) = self.world(|world| {
-            let goes = world.settings.delete_after_identity_gone == AfterIdentityGone::Allow;
-            (Moment::of(world), goes)
-        });
+        let before = self.world(|world| Moment::of(world));
         let table = Table::read(&self.case.table);
-        let expected = last::after_a_full_pass(self.case, &table, &before, goes);
+        let expected = last::after_a_full_pass(self.case, &table, &before);
         let report = self.in_peace(schedule()).await?;
         let wrote = self.world(|world| world.calls.iter().any(Call::is_write));
         let made = self.mapped();
@@ -327,9 +375,15 @@ impl<'c> Play<'c> {
             let what = "a full pass does not lead to what the table says";
             return complain(&format!("{what}: {difference}"));
         }
-        let (was, refused) = (mapped(&before), !goes);
-        if wrote && was == made && !refused {
-            return complain("a full pass writes what is so already");
+        let was = mapped(&before);
+        // What may be refused, is tried in every pass.
+        let refuses = [
+            Switch::RefusesGone,
+            Switch::MembershipsOutliveUsers,
+            Switch::RowsWithoutId,
+        ];
+        if wrote && was == made && !refuses.iter().any(|switch| self.case.has(*switch)) {
+            return complain("a full pass writes where nothing differs");
         }
         Ok(was != made)
     }
@@ -400,14 +454,14 @@ fn difference(made: &Mapped, expected: &Mapped) -> String {
     lines.collect()
 }
 
-async fn function(emulator: &Emulator, table: &Value, mode: Mode) -> Function {
+async fn function(emulator: &Emulator, case: &Case, mode: Mode) -> Function {
     let config = Config {
         identity_store_id: STORE.to_owned(),
         identity_store_region: None,
-        table: read::table(&table.to_string(), Format::Json).unwrap(),
+        table: read::table(&case.table.to_string(), Format::Json).unwrap(),
         mode,
         log_names: false,
-        log_group: None,
+        log_group: case.has(Switch::HasLog).then(|| LOG.to_owned()),
     };
     let credentials = aws_credential_types::Credentials::new("test", "test", None, None, "test");
     let sdk = aws::sdk_config()

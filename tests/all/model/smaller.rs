@@ -78,17 +78,10 @@ fn smaller(case: &Case) -> Vec<Case> {
     for at in 0..case.before.len() {
         without(&|case| drop(case.before.remove(at)));
     }
-    without_switches(case, &mut without);
-    all
-}
-
-/// Each switch that is on, off.
-fn without_switches(case: &Case, without: &mut dyn FnMut(&dyn Fn(&mut Case))) {
-    for at in 0..case.switches.all().len() {
-        if *case.switches.all()[at] {
-            without(&|case| *case.switches.all_mut()[at] = false);
-        }
+    for switch in &case.switches {
+        without(&|case| case.switches.retain(|one| one != switch));
     }
+    all
 }
 
 impl fmt::Display for Case {

@@ -161,6 +161,14 @@ impl Entry {
         self.itself && kind_named == kind && is_it
     }
 
+    /// Whether it may protect a mapping of this kind, of whatever group it is about.
+    pub(super) fn may_be_about(&self, kind: IdentityType) -> bool {
+        match kind {
+            IdentityType::User => self.members,
+            IdentityType::Group => self.itself,
+        }
+    }
+
     /// Whether it names a group that has to be there: one by an id whose mapping
     /// alone is protected needs nothing but the id.
     pub(super) fn needs_its_group(&self) -> bool {

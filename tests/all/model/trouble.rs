@@ -62,7 +62,7 @@ pub(super) fn some(rng: &mut Rng) -> Vec<Trouble> {
     }
     for _ in 0..rng.usize(1..4) {
         let trouble = one(rng);
-        if trouble.can_be_noticed() {
+        if trouble.can_be() {
             troubles.push(trouble);
         }
     }
@@ -70,15 +70,16 @@ pub(super) fn some(rng: &mut Rng) -> Vec<Trouble> {
 }
 
 fn one(rng: &mut Rng) -> Trouble {
-    let on = match rng.u8(..10) {
+    let on = match rng.u8(..11) {
         0 => "*",
         1 => "emr",
         2 => "identitystore",
         3 => "DescribeStudio",
-        4..=6 => one_of(rng, &WRITES),
+        4 => "FilterLogEvents",
+        5..=7 => one_of(rng, &WRITES),
         _ => one_of(rng, &READS),
     };
-    let kind = match rng.u8(..15) {
+    let kind = match rng.u8(..18) {
         0 => FaultKind::Throttle,
         1 => FaultKind::ServerError,
         2 => FaultKind::ServiceUnavailable,
@@ -95,6 +96,8 @@ fn one(rng: &mut Rng) -> Trouble {
             rng,
             &[700, 3000, 11_000, 45_000],
         ))),
+        13 | 14 => wrapped(rng),
+        15 => key(rng),
         _ => FaultKind::DropField {
             name: (*one_of(rng, &FIELDS)).to_owned(),
         },
@@ -110,6 +113,47 @@ fn one(rng: &mut Rng) -> Trouble {
         skip,
         times,
         chance,
+    }
+}
+
+/// What went wrong behind EMR, in the dress in which it passes it on.
+fn wrapped(rng: &mut Rng) -> FaultKind {
+    let causes = [
+        ("Rate exceeded", 400, "ThrottlingException"),
+        (
+            "Studio session mapping does not exist",
+            500,
+            "InternalFailure",
+        ),
+        ("IdentityId is invalid", 503, "ServiceUnavailable"),
+        ("Studio does not exist", 429, "TooManyRequestsException"),
+        (
+            "Studio session mapping already exists.",
+            500,
+            "InternalFailure",
+        ),
+        ("IdentityId is invalid", 403, "AccessDeniedException"),
+    ];
+    let (text, status, code) = *one_of(rng, &causes);
+    let (text, code) = (text.to_owned(), code.to_owned());
+    FaultKind::Wrapped { text, status, code }
+}
+
+/// That the key of Identity Center cannot be used.
+fn key(rng: &mut Rng) -> FaultKind {
+    let (exception, reason) = *one_of(
+        rng,
+        &[
+            ("ResourceNotFoundException", "KMS_KEY_NOT_FOUND"),
+            ("AccessDeniedException", "KMS_ACCESS_DENIED"),
+            ("ValidationException", "KMS_DISABLED"),
+        ],
+    );
+    let resource_type = one_of(rng, &[None, Some("USER"), Some("GROUP")]);
+    FaultKind::Key {
+        exception: exception.to_owned(),
+        reason: reason.to_owned(),
+        resource_type: resource_type.map(str::to_owned),
     }
 }
 
@@ -136,10 +180,14 @@ impl Trouble {
     /// one member, less. A group without its name, in the list and when it is
     /// looked up, is one that has none. (Other rows that are dropped, and other
     /// fields, are noticed, or do no harm.)
-    fn can_be_noticed(&self) -> bool {
+    fn can_be(&self) -> bool {
         let lists = ["ListGroups", "ListGroupMemberships"];
         let strikes_lists = lists.iter().any(|list| self.strikes(list, "identitystore"));
+        // Each service has its own dress.
+        let of_emr = self.on == "emr" || self.on.contains("Studio");
         match &self.kind {
+            FaultKind::Wrapped { .. } => of_emr,
+            FaultKind::Key { .. } => !of_emr && !["*", "FilterLogEvents"].contains(&self.on),
             FaultKind::DropRow => !strikes_lists,
             FaultKind::DropField { name } if name == "DisplayName" => self.on == "ListGroups",
             _ => true,
@@ -155,6 +203,11 @@ impl Trouble {
         Lies {
             of_status: any(&|one| one.drops("UserStatus")),
             of_names: any(&|one| one.drops("IdentityName")),
+            of_directory: any(&|one| {
+                let reads = ["GetGroupId", "GetUserId", "DescribeGroup", "DescribeUser"];
+                reads.iter().any(|read| one.strikes(read, "identitystore"))
+            }),
+            of_log: any(&|one| one.strikes("FilterLogEvents", "logs")),
             of_lists: any(&|one| {
                 let shorter = matches!(one.kind, FaultKind::DropRow | FaultKind::EmptyObject);
                 one.strikes("ListStudioSessionMappings", "emr")

@@ -57,6 +57,15 @@ impl Step {
         }
     }
 
+    /// Whether what it is about is mapped now, or may be, or will be.
+    fn may_take_room(&self) -> bool {
+        match self.outcome {
+            Outcome::Gone | Outcome::Skipped => false,
+            Outcome::Failed => self.passes || self.collided,
+            _ => true,
+        }
+    }
+
     fn refused(change: &Change, refusal: Refusal) -> Step {
         let outcome = match refusal.is_no_time() {
             true => Outcome::Remaining,
@@ -292,10 +301,21 @@ impl Way<'_> {
         let agrees = |change: &&Change| self.task.agrees(self.studio, change);
         let (creations, others): (Vec<_>, Vec<_>) = creations.into_iter().partition(agrees);
         let mut steps = self.leave_all(others.into_iter(), Outcome::Skipped, None);
-        let (fitting, over) = guard::fit(studio, occupancy, gone, creations);
-        steps.extend(self.make_all(fitting.into_iter()).await);
-        steps.extend(self.leave_all(over.into_iter(), Outcome::OverCapacity, None));
-        steps
+        let (mut occupancy, mut waiting) = (*occupancy, creations);
+        loop {
+            let (fitting, over) = guard::fit(studio, &occupancy, gone, waiting);
+            if fitting.is_empty() {
+                steps.extend(self.leave_all(over.into_iter(), Outcome::OverCapacity, None));
+                return steps;
+            }
+            let made = self.make_all(fitting.into_iter()).await;
+            // Who is refused leaves the room to the next.
+            for step in made.iter().filter(|step| step.may_take_room()) {
+                *occupancy.of_mut(step.change.identity.kind) += 1;
+            }
+            steps.extend(made);
+            waiting = over;
+        }
     }
 
     /// Makes one change, if the mode is to make any.

@@ -1589,3 +1589,25 @@ async fn who_is_mapped_in_a_row_without_an_id_is_refused_another_mapping_and_not
     bench.report(unfinished()).await;
     assert_eq!(bench.calls().len(), 0, "nothing is unfinished");
 }
+
+#[tokio::test]
+async fn who_is_gone_and_still_listed_as_a_member_takes_the_room_from_nobody() {
+    let mut start = world();
+    start.settings.memberships_outlive_users = true;
+    // Alice's id is before bob's, and she would come first.
+    start.delete_user("alice").unwrap();
+    let table = table(|table| table["studios"]["analytics"]["limits"] = json!({ "users": 1 }));
+    let bench = Bench::new(start, table, Mode::Apply).await;
+    let report = bench.full_pass().await;
+    let expected = BTreeMap::from([
+        ("create done".to_owned(), 3),
+        ("create gone".to_owned(), 1),
+        ("create over_capacity".to_owned(), 1),
+    ]);
+    assert_eq!(outcomes(&report), expected, "{report:#}");
+    assert!(
+        bench
+            .mappings()
+            .contains(&"analytics USER bob engineer".to_owned())
+    );
+}

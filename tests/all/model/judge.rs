@@ -220,7 +220,10 @@ impl Judge {
         let counted = mapped.filter(|key| !others.contains(key)).count();
         // Who is told that fewer are mapped than there are, cannot know.
         let lied = self.lists_lied_ms.is_some_and(|at_ms| at_ms >= since_ms);
-        if counted + 1 > studio.limit(*kind) && !lied {
+        // Who was mapped when it was read, and was unmapped by somebody else, takes
+        // no room that was not theirs.
+        let had_room = self.span.ever(|moment| moment.mappings.contains_key(key));
+        if counted + 1 > studio.limit(*kind) && !lied && !had_room {
             self.complain(&format!("a creation beyond the Studio's limit ({id})"));
         }
         // Somebody gone and mapped again: then a deletion that nobody was told of

@@ -22,7 +22,7 @@ pub(super) fn after_a_full_pass(case: &Case, table: &Table, before: &Moment) -> 
         if case.is_usable(&studio.id) {
             let wanted = wanted(table, &studio.id, before);
             change(case, table, &studio.id, before, &wanted, &mut after);
-            create(table, &studio.id, before, &wanted, &mut after);
+            create(case, table, &studio.id, before, &wanted, &mut after);
         }
     }
     after
@@ -96,20 +96,23 @@ fn change(
 /// What is mapped anew, as long as there is room: by the places of the rules, then
 /// by id.
 fn create(
+    case: &Case,
     table: &Table,
     studio: &str,
     moment: &Moment,
     wanted: &BTreeMap<Key, (usize, String)>,
     after: &mut Mapped,
 ) {
+    let is_new = |key: &Key| !moment.mappings.contains_key(key) || case.hides(key);
     let mut new: Vec<(&usize, &Key, &String)> = wanted
         .iter()
-        .filter(|(key, _)| !moment.mappings.contains_key(*key))
+        .filter(|(key, _)| is_new(key))
         // Whom EMR does not know, it does not map.
         .filter(|(key, _)| moment.has(key.1, &key.2))
         .map(|(key, (place, policy))| (place, key, policy))
         .collect();
     new.sort();
+    let mut twice = 0;
     for (place, key, policy) in new {
         let (_, kind, id) = key;
         let mut earlier = table.rules_of(studio).take_while(|(at, _)| at < place);
@@ -122,8 +125,14 @@ fn create(
         });
         let limit = table.studio(studio).map_or(0, |studio| studio.limit(*kind));
         let of_kind = |other: &&Key| other.0 == studio && other.1 == *kind;
-        if !may_be_anothers && after.keys().filter(of_kind).count() < limit {
-            after.insert(key.clone(), policy.clone());
+        let room = limit.saturating_sub(after.keys().filter(of_kind).count() + twice);
+        if may_be_anothers || room == 0 {
+            continue;
+        }
+        match after.contains_key(key) {
+            // Where nobody is told that it is theirs, it takes the room of two.
+            true => twice += 1,
+            false => drop(after.insert(key.clone(), policy.clone())),
         }
     }
 }

@@ -297,7 +297,7 @@ impl<'c> Play<'c> {
             self.held = held(report).or(self.held.take());
         }
         // Calls that nobody waits for any more take effect, too.
-        if !step.troubles.is_empty() || answer.is_none() {
+        if step.troubles.iter().any(Trouble::is_slow) || answer.is_none() {
             sleep(Duration::from_secs(60)).await;
         }
         self.ended()?;

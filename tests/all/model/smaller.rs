@@ -67,7 +67,9 @@ fn smaller(case: &Case) -> Vec<Case> {
             without(&|case| drop(case.steps[at].troubles.remove(one)));
         }
         for one in 0..step.happenings.len() {
-            without(&|case| drop(case.steps[at].happenings.remove(one)));
+            without(&|case| {
+                case.steps[at].happenings.remove(one);
+            });
         }
     }
     for rows in ["rules", "protect"] {
@@ -76,7 +78,9 @@ fn smaller(case: &Case) -> Vec<Case> {
         }
     }
     for at in 0..case.before.len() {
-        without(&|case| drop(case.before.remove(at)));
+        without(&|case| {
+            case.before.remove(at);
+        });
     }
     for switch in &case.switches {
         without(&|case| case.switches.retain(|one| one != switch));

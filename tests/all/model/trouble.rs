@@ -167,6 +167,11 @@ impl Trouble {
         }
     }
 
+    /// Whether a call may take longer than anybody waits.
+    pub(super) fn is_slow(&self) -> bool {
+        matches!(self.kind, FaultKind::Latency(_))
+    }
+
     fn strikes(&self, operation: &str, service: &str) -> bool {
         [operation, service, "*"].contains(&self.on)
     }

@@ -1,6 +1,6 @@
 //! Judges every write, in the world it is made in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use emr_studio_sync::emulator::{AfterIdentityGone, Call, IdentityType, LogLine, Outcome, World};
@@ -50,9 +50,9 @@ pub(super) struct Judge {
     lists_lied_ms: Option<i64>,
     /// So many of the deletions were made before this process.
     earlier: usize,
-    /// Whose mapping this process tried to make or change, in vain for a reason that
-    /// passes, and since when.
-    pub(super) in_vain: BTreeMap<Key, i64>,
+    /// Whose mapping the invocation tried to make or change, in vain for a reason
+    /// that passes.
+    in_vain: BTreeSet<Key>,
     /// What was seen of this invocation, for who reads of a failure.
     pub(super) seen: Vec<String>,
     /// What was wrong.
@@ -81,7 +81,7 @@ impl Judge {
             others: Vec::new(),
             lists_lied_ms: None,
             earlier: 0,
-            in_vain: BTreeMap::new(),
+            in_vain: BTreeSet::new(),
             seen: Vec::new(),
             wrong: Vec::new(),
         }
@@ -117,6 +117,7 @@ impl Judge {
             // Then the process goes by its own.
             self.deletions.drain(..std::mem::take(&mut self.earlier));
         }
+        self.in_vain.clear();
         self.seen.clear();
         self.order = order;
     }
@@ -140,13 +141,16 @@ impl Judge {
         }
         for call in calls.iter().filter(|call| call.is_write()) {
             let key = key_of(&call.input);
-            if passes(&call.outcome) {
-                self.in_vain.entry(key).or_insert(now_ms);
-            }
+            match passes(&call.outcome) {
+                true => self.in_vain.insert(key),
+                false => self.in_vain.remove(&key),
+            };
         }
-        // After an hour it is the full pass's.
-        self.in_vain
-            .retain(|_, since_ms| now_ms - *since_ms < 3_000_000);
+    }
+
+    /// What the last invocation left to be done again.
+    pub(super) fn left(&mut self) -> BTreeSet<Key> {
+        std::mem::take(&mut self.in_vain)
     }
 
     /// What the world is now, before the next call or a rival's act.

@@ -71,7 +71,7 @@ pub(super) enum Switch {
 }
 
 const SWITCHES: [(Switch, usize); 11] = [
-    (Switch::SmallPages, 2),
+    (Switch::SmallPages, 4),
     (Switch::NamesIgnoreCase, 8),
     (Switch::RefusesGone, 6),
     (Switch::IamStudio, 20),
@@ -98,6 +98,22 @@ pub(super) struct Step {
     pub(super) deadline_s: u64,
     /// The process dies in the middle.
     pub(super) dies_after_ms: Option<u64>,
+}
+
+impl Step {
+    /// A full pass in peace.
+    fn first() -> Step {
+        Step {
+            pause_s: 0,
+            happenings: Vec::new(),
+            process: None,
+            troubles: Vec::new(),
+            rivals: None,
+            order: Order::Schedule,
+            deadline_s: 300,
+            dies_after_ms: None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +192,10 @@ impl Case {
             true => rng.usize(4..9),
             false => rng.usize(2..7),
         };
-        let steps = (0..count).map(|_| step(rng, quick)).collect();
+        // Mostly it begins where both sides agree.
+        let first = (!now_and_then(rng, 3)).then(Step::first);
+        let steps = (0..count).map(|_| step(rng, quick));
+        let steps = first.into_iter().chain(steps).collect();
         Case {
             seed,
             table,
@@ -215,7 +234,7 @@ impl Case {
         let settings = &mut world.settings;
         if self.has(Switch::SmallPages) {
             settings.page_size = 2;
-            settings.max_identity_page = 1;
+            settings.max_identity_page = 2;
         }
         if self.has(Switch::RefusesGone) {
             settings.delete_after_identity_gone = AfterIdentityGone::Refuse;

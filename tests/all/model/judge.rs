@@ -18,6 +18,8 @@ const REMEMBERED_MS: i64 = 5 * 60_000;
 pub(super) struct Order {
     /// It only looks.
     pub(super) writes_nothing: bool,
+    /// It goes by whom the rules meant when that was last looked up.
+    pub(super) goes_by_memory: bool,
     /// The deletions that it approves, if it approves any; of no set that was ever
     /// held, it approves none.
     pub(super) approves: Option<BTreeSet<Key>>,
@@ -48,6 +50,8 @@ pub(super) struct Judge {
     /// Mappings that somebody else made, and when.
     others: Vec<(Key, i64)>,
     lists_lied_ms: Option<i64>,
+    /// What the world was while this process looked, and until when.
+    recent: Vec<(i64, Moment)>,
     /// So many of the deletions were made before this process.
     earlier: usize,
     /// Whose mapping the invocation tried to make or change, in vain for a reason
@@ -80,6 +84,7 @@ impl Judge {
             deletions: Vec::new(),
             others: Vec::new(),
             lists_lied_ms: None,
+            recent: Vec::new(),
             earlier: 0,
             in_vain: BTreeSet::new(),
             seen: Vec::new(),
@@ -91,6 +96,7 @@ impl Judge {
     pub(super) fn forget(&mut self, log: &[LogLine]) {
         self.lists_lied_ms = None;
         self.in_vain.clear();
+        self.recent.clear();
         let logged = log
             .iter()
             .filter_map(|line| Some((line.at_ms, deletion_in(line)?)));
@@ -108,6 +114,13 @@ impl Judge {
     pub(super) fn begin(&mut self, world: &World, order: Order) {
         self.began_ms = (self.now_ms)();
         self.span = Span::from(Moment::of(world));
+        self.recent
+            .retain(|(at_ms, _)| *at_ms >= self.began_ms - REMEMBERED_MS);
+        if order.goes_by_memory {
+            let recent = self.recent.iter();
+            self.span.before = recent.map(|(_, moment)| moment.clone()).collect();
+        }
+        self.remember();
         self.span.status_lied = order.lies.of_status;
         self.span.names_lied = order.lies.of_names;
         if order.lies.of_lists {
@@ -156,6 +169,15 @@ impl Judge {
     /// What the world is now, before the next call or a rival's act.
     pub(super) fn look(&mut self, world: &World) {
         self.span.then(Moment::of(world));
+        self.remember();
+    }
+
+    fn remember(&mut self) {
+        let (now, at_ms) = (self.span.latest(), (self.now_ms)());
+        match self.recent.last_mut() {
+            Some((seen_ms, moment)) if moment == now => *seen_ms = at_ms,
+            _ => self.recent.push((at_ms, now.clone())),
+        }
     }
 
     /// A rival has acted.
@@ -168,6 +190,7 @@ impl Judge {
         self.others.extend(made);
         self.seen.push(format!("a rival: {what}"));
         self.span.then(now);
+        self.remember();
     }
 
     /// A call is about to take effect.
@@ -359,6 +382,13 @@ impl Judge {
     fn is_given(&self, key: &Key, policy: &str) -> bool {
         let (studio, kind, id) = key;
         let (table, span) = (&self.table, &self.span);
+        // What is remembered saves calls. A creation by it asks whether the group that
+        // brings it in still bears its name; but not whom an earlier rule means since.
+        let nowhere = |rule: &Rule| {
+            let mut before = span.before.iter();
+            span.always(|moment| rule.who.leads_nowhere(moment))
+                && before.all(|moment| rule.who.leads_nowhere(moment))
+        };
         for (_, rule) in table.rules_of(studio) {
             if rule.policy == policy {
                 if span.perhaps(table, rule, *kind, id) {
@@ -366,11 +396,9 @@ impl Judge {
                 }
                 continue;
             }
-            let missing = table.hold
-                && rule.who.is_one_group()
-                && rule.may_fit(*kind, id)
-                && span.always(|moment| rule.who.leads_nowhere(moment));
-            if missing || span.surely(table, rule, *kind, id) {
+            let missing =
+                table.hold && rule.who.is_one_group() && rule.may_fit(*kind, id) && nowhere(rule);
+            if missing || span.surely_remembered(table, rule, *kind, id) {
                 return false;
             }
         }

@@ -99,6 +99,10 @@ impl Moment {
             .collect()
     }
 
+    fn means(&self, who: &Who, id: &str) -> bool {
+        self.groups_of(who).contains(id) || self.users_of(who).contains(id)
+    }
+
     fn same(&self, one: &str, other: &str) -> bool {
         match self.ignores_case {
             true => one.to_lowercase() == other.to_lowercase(),
@@ -202,6 +206,8 @@ enum Protection {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Span {
     moments: Vec<Moment>,
+    /// What it was before, as far as a process may remember it.
+    pub(super) before: Vec<Moment>,
     /// Whether answers lied of users' status: then none is disabled for sure.
     pub(super) status_lied: bool,
     /// Whether answers left out under which names mappings were made.
@@ -243,16 +249,43 @@ impl Span {
 
     /// Whether a rule wanted an identity mapped all the time.
     pub(super) fn surely(&self, table: &Table, rule: &Rule, kind: IdentityType, id: &str) -> bool {
-        let ways = self
-            .moments
-            .iter()
-            .map(|moment| moment.ways(rule, kind, id));
-        let ways = ways.reduce(|all, ways| all.intersection(&ways).cloned().collect());
+        !self.sure_ways(table, rule, kind, id).is_empty()
+    }
+
+    /// The same, for whoever goes by whom the rules meant some minutes ago.
+    pub(super) fn surely_remembered(
+        &self,
+        table: &Table,
+        rule: &Rule,
+        kind: IdentityType,
+        id: &str,
+    ) -> bool {
+        let ways = self.sure_ways(table, rule, kind, id);
+        let was_meant = |way: &String| {
+            let mut before = self.before.iter();
+            before.all(|moment| moment.means(&rule.who, way))
+        };
+        ways.iter().any(was_meant)
+    }
+
+    fn sure_ways(
+        &self,
+        table: &Table,
+        rule: &Rule,
+        kind: IdentityType,
+        id: &str,
+    ) -> BTreeSet<String> {
         let applies = |moment: &Moment| {
             kind == IdentityType::Group
                 || (moment.has(kind, id) && (!table.remove_disabled || moment.is_enabled(id)))
         };
-        ways.is_some_and(|ways| !ways.is_empty()) && self.always(applies)
+        if !self.always(applies) {
+            return BTreeSet::new();
+        }
+        let moments = self.moments.iter();
+        let ways = moments.map(|moment| moment.ways(rule, kind, id));
+        let ways = ways.reduce(|all, ways| all.intersection(&ways).cloned().collect());
+        ways.unwrap_or_default()
     }
 
     /// Whether a rule may have wanted it: by whom it meant at one moment, and who

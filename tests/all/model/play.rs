@@ -226,6 +226,7 @@ impl<'c> Play<'c> {
     fn payloads(&mut self, order: &Order) -> Vec<(Value, judge::Order)> {
         let orders = || judge::Order {
             writes_nothing: self.mode == Mode::Plan,
+            goes_by_memory: matches!(order, Order::Events | Order::Batch | Order::Unfinished),
             approves: None,
             lies: self.lies,
         };
@@ -420,7 +421,10 @@ impl<'c> Play<'c> {
 
     /// An invocation without faults and rivals.
     async fn in_peace(&mut self, payload: Value) -> Result<Value, Failure> {
-        self.begins(judge::Order::default());
+        self.begins(judge::Order {
+            goes_by_memory: true,
+            ..judge::Order::default()
+        });
         let deadline = Instant::now() + Duration::from_secs(600);
         let answer = self.function.handle(payload, deadline).await;
         self.ended()?;

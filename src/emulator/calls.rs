@@ -1,8 +1,7 @@
 //! The log: every request that reached the emulator, and what came of it.
 
-use std::time::Instant;
-
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// One HTTP attempt. A call that the SDK retries is logged once per attempt, also
 /// where a fault kept it from having any effect.

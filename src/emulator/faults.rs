@@ -4,9 +4,10 @@
 //! calls give the same faults. Rules count what they matched, so that a test can
 //! tell afterwards whether they bit.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::account::caller_arn;
 use super::limits::RateLimits;

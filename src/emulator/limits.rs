@@ -1,7 +1,9 @@
 //! Rate limits: token buckets, one for EMR, one for each Identity Store operation.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::wire::Service;
 

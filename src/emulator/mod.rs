@@ -49,6 +49,8 @@
 //! | `pattern.rs` | which events an event pattern lets through |
 //! | `log_filter.rs` | which lines a filter pattern lets through |
 //! | `server.rs` | the HTTP side: one request, one answer (or none) |
+//! | `in_process.rs` | the same without a socket, for clients of this process |
+//! | `watch.rs` | [`Watch`]: whoever looks on, and may step in, at each call |
 //!
 //! A request is logged when it arrives, judged by the rate limits and the fault
 //! rules, and then answered from the world. The world is behind one lock, never
@@ -59,6 +61,7 @@ mod calls;
 mod deployment;
 mod faults;
 mod identity_store;
+mod in_process;
 mod limits;
 mod log_filter;
 mod logs;
@@ -69,6 +72,7 @@ mod seed;
 mod server;
 mod settings;
 mod studios;
+mod watch;
 mod watching;
 mod wire;
 mod world;
@@ -76,6 +80,7 @@ mod world;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -89,6 +94,7 @@ pub use records::{
 pub(crate) use seed::{File, SeedGroup, SeedMapping, SeedStudio, SeedUser};
 pub use seed::{Member, NewIdentity, RenameGroup, RenameUser, Seed, Step};
 pub use settings::{AfterIdentityGone, Settings, Texts};
+pub use watch::Watch;
 pub use world::World;
 
 /// A running server. Dropping it stops it: the port and every open connection
@@ -96,8 +102,8 @@ pub use world::World;
 #[derive(Debug)]
 pub struct Emulator {
     world: Arc<Mutex<World>>,
-    address: SocketAddr,
-    accepting: JoinHandle<()>,
+    /// Where it listens, and who does. None: it is reached in process.
+    served: Option<(SocketAddr, JoinHandle<()>)>,
 }
 
 impl Emulator {
@@ -109,14 +115,35 @@ impl Emulator {
         let accepting = tokio::spawn(server::accept(listener, Arc::clone(&world)));
         Ok(Emulator {
             world,
-            address,
-            accepting,
+            served: Some((address, accepting)),
         })
+    }
+
+    /// Serves `world` to clients of this process, without a socket: then nothing
+    /// takes real time, and a test's paused clock is everybody's clock.
+    pub fn in_process(world: World) -> Emulator {
+        let world = Arc::new(Mutex::new(world));
+        let served = None;
+        Emulator { world, served }
+    }
+
+    /// Whether it has no socket.
+    pub fn is_in_process(&self) -> bool {
+        self.served.is_none()
+    }
+
+    /// What clients of this process reach it by, whatever their endpoint.
+    pub fn http_client(&self) -> SharedHttpClient {
+        in_process::http_client(&self.world)
     }
 
     /// Where it listens, as an endpoint URL: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match &self.served {
+            Some((address, _)) => format!("http://{address}"),
+            // A client wants to be given one; nobody looks it up.
+            None => "http://in.process.invalid".to_owned(),
+        }
     }
 
     /// The world behind the server, to look at and to change between calls.
@@ -131,7 +158,9 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         // The connections are the accepting task's, and go with it.
-        self.accepting.abort();
+        if let Some((_, accepting)) = &self.served {
+            accepting.abort();
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::calls::{Call, Outcome};
 use super::faults::FaultKind;
@@ -24,7 +25,7 @@ use super::wire::{Answer, Caller, Refusal, Service};
 use super::world::World;
 use super::{account, identity_store, lock, logs, studios, watching};
 
-type Body = BoxBody<Bytes, Infallible>;
+pub(super) type Body = BoxBody<Bytes, Infallible>;
 
 /// Far above any request of these services.
 const BODY_LIMIT: usize = 4 << 20;
@@ -77,11 +78,20 @@ async fn respond(
         let refusal = Refusal::front_door(404, "UnknownOperationException", message);
         return Ok(turned_away(&refusal));
     }
+    respond_to(world, head.headers, body).await
+}
+
+/// Answers a request, however it came.
+pub(super) async fn respond_to(
+    world: Arc<Mutex<World>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response<Body>, io::Error> {
     // In a task of its own: a service finishes what it began, also where the caller
     // has hung up. A write that timed out takes effect all the same.
     let answering = tokio::spawn(async move {
-        let asked = Asked::read(&head.headers, &body);
-        answer(&world, caller(&head.headers), asked, &body).await
+        let asked = Asked::read(&headers, &body);
+        answer(&world, caller(&headers), asked, &body).await
     });
     answering.await.map_err(io::Error::other)?
 }
@@ -184,6 +194,7 @@ fn operate(
     for fault in mangling {
         fault.mangle_input(&mut input);
     }
+    world.watched(operation, &input);
     let answer = match service {
         Service::Emr => studios::answer(world, caller, operation, &input),
         Service::IdentityStore => identity_store::answer(world, caller, operation, &input),

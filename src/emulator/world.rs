@@ -12,6 +12,7 @@ use super::records::{
     looks_like_an_id, now,
 };
 use super::settings::Settings;
+use super::watch::Watch;
 
 /// Everything the emulator answers from. A plain value: set it up, look at it,
 /// change it at will.
@@ -47,6 +48,8 @@ pub struct World {
     pub faults: Faults,
     /// What was asked so far, oldest first.
     pub calls: Vec<Call>,
+    /// Who looks on at each call.
+    pub watch: Watch,
     /// What the world has made up so far.
     pub minted: Minted,
 }
@@ -68,6 +71,7 @@ impl Default for World {
             settings: Settings::default(),
             faults: Faults::default(),
             calls: Vec::new(),
+            watch: Watch::default(),
             minted: Minted::default(),
         }
     }

@@ -4,7 +4,7 @@
 use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_emr::config::retry::RetryConfig;
 use aws_sdk_emr::config::timeout::TimeoutConfig;
@@ -17,9 +17,11 @@ use aws_sdk_identitystore::operation::is_member_in_groups::IsMemberInGroupsError
 use aws_sdk_identitystore::types::{
     AlternateIdentifier, MemberId, ResourceType, UniqueAttribute, UserStatus,
 };
+use tokio::time::Instant;
+
 use emr_studio_sync::emulator::{
     AfterIdentityGone, AuthMode, Bucket, Emulator, Fault, FaultKind, IdentityType, Outcome,
-    RateLimits, World,
+    RateLimits, Watch, World,
 };
 
 const STUDIO: &str = "es-ABCDEFGHIJKLMNOPQRSTUVWXY";
@@ -1721,4 +1723,91 @@ fn a_seed_files_problem_is_told_with_its_place() {
        |                  ^^^^
     unknown field `user`, expected `group` or `to`
     "#);
+}
+
+// ----------------------------------------------------------------- in process
+
+/// An EMR client of this process, by the project's own settings.
+async fn in_process(emulator: &Emulator) -> aws_sdk_emr::Client {
+    let sdk = emr_studio_sync::aws::sdk_config()
+        .region(aws_config::Region::new("us-east-1"))
+        .credentials_provider(aws_credential_types::Credentials::new(
+            "test", "test", None, None, "test",
+        ))
+        .http_client(emulator.http_client())
+        .endpoint_url(emulator.url());
+    aws_sdk_emr::Client::new(&sdk.load().await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_process_an_answer_takes_as_long_as_it_should_by_the_clock_of_the_test() {
+    let mut world = World::default();
+    world.add_studio("es-1").unwrap();
+    let a_while = Duration::from_secs(3);
+    world
+        .faults
+        .add(Fault::on("ListStudios", FaultKind::Latency(a_while)));
+    let emulator = Emulator::in_process(world);
+    let client = in_process(&emulator).await;
+    let (real, start) = (std::time::Instant::now(), Instant::now());
+    let answer = client.list_studios().send().await.unwrap();
+    assert_eq!(answer.studios()[0].studio_id(), Some("es-1"));
+    assert!(start.elapsed() >= a_while && real.elapsed() < a_while);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_process_what_breaks_on_the_way_breaks_and_a_timeout_is_one() {
+    let mut world = World::default();
+    world.add_studio("es-1").unwrap();
+    let emulator = Emulator::in_process(world);
+    let client = in_process(&emulator).await;
+    let minutes = Duration::from_secs(600);
+    for kind in [
+        FaultKind::DropBefore,
+        FaultKind::DropAfter,
+        FaultKind::Truncated,
+        FaultKind::Garbage,
+        FaultKind::Latency(minutes),
+    ] {
+        emulator.world().faults.rules = vec![Fault::on("ListStudios", kind.clone())];
+        let answer = client.list_studios().send().await;
+        assert!(answer.is_err(), "{kind:?}: {answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_watches_sees_each_call_before_it_takes_effect_and_may_step_in() {
+    let mut world = World::default();
+    world.add_studio("es-1").unwrap();
+    let alice = world.add_user("alice").unwrap();
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let eyes = std::sync::Arc::clone(&seen);
+    world.watch = Watch::new(move |world, operation, input| {
+        let mapped = world.mappings.len();
+        let who = input["IdentityId"].as_str().unwrap_or_default().to_owned();
+        eyes.lock()
+            .unwrap()
+            .push((operation.to_owned(), who, mapped));
+        if operation == "DescribeStudio" {
+            world.studios.clear();
+        }
+    });
+    let emulator = Emulator::in_process(world);
+    let client = in_process(&emulator).await;
+    let create = client
+        .create_studio_session_mapping()
+        .studio_id("es-1")
+        .identity_type(aws_sdk_emr::types::IdentityType::User)
+        .identity_id(&alice)
+        .session_policy_arn("arn:aws:iam::111122223333:policy/p");
+    create.send().await.unwrap();
+    emulator.world().faults.rules = vec![Fault::on("*", FaultKind::Throttle).times(1)];
+    assert!(client.list_studios().send().await.is_err());
+    let gone = client.describe_studio().studio_id("es-1").send().await;
+    assert!(gone.is_err());
+    let expected = [
+        ("CreateStudioSessionMapping".to_owned(), alice, 0),
+        ("DescribeStudio".to_owned(), String::new(), 1),
+    ];
+    assert_eq!(*seen.lock().unwrap(), expected);
 }

@@ -868,3 +868,82 @@ async fn where_nobody_may_be_mapped_twice_the_second_mapping_fails_and_the_rest_
         assert!(is_mapped(&bench, "analytics GROUP data-analysts analyst"));
     }
 }
+
+#[tokio::test]
+async fn however_many_changes_meet_the_missing_key_its_cure_is_told_once() {
+    let bench = Bench::in_agreement(world(), table(|_| ())).await;
+    bench.world(|world| {
+        world.add_user("erin").unwrap();
+        for user in ["dave", "erin"] {
+            world.add_member("data-analysts", user).unwrap();
+        }
+        world.settings.emr_learns_late_ms = AN_HOUR_MS;
+        let key = keys().swap_remove(0);
+        world.faults.add(Fault::on("DescribeUser", key));
+    });
+    let pass = pass(&bench).await;
+    assert_eq!(
+        cures(&pass.report.problems),
+        1,
+        "{:#?}",
+        pass.report.problems
+    );
+}
+
+#[tokio::test]
+async fn why_nobody_can_say_whether_somebody_is_gone_is_told_with_its_cure() {
+    let key = keys().swap_remove(0);
+    for (kind, cure, refused) in [
+        (key, CURE, 0),
+        (FaultKind::AccessDenied, "allow it in the role's policy", 1),
+    ] {
+        let table = table(|table| table["protect"] = json!([{ "user": "break-glass" }]));
+        let bench = Bench::in_agreement(world(), table).await;
+        bench.world(|world| {
+            world.remove_member("data-analysts", "carol").unwrap();
+            world.faults.add(Fault::on("DescribeUser", kind));
+        });
+        let pass = pass(&bench).await;
+        let told = pass.report.problems.join("\n");
+        assert_eq!(told.matches(cure).count(), 1, "{told}");
+        assert_eq!(pass.refused, refused, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_mapping_without_an_id_that_a_creation_meets_is_seen_for_whose_it_is() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "alice", support::FOREIGN)
+        .unwrap();
+    let alice = start.user_id("alice").unwrap();
+    start.settings.rows_without_id.insert(alice);
+    let bench = Bench::new(start, table(|_| ()), Mode::Apply).await;
+    let pass = pass(&bench).await;
+    let told = pass.report.problems.join("\n");
+    assert_eq!(
+        told.matches("lists mappings without the id").count(),
+        1,
+        "{told}"
+    );
+    assert!(told.contains("left alone"), "{told}");
+    assert_eq!(pass.report.failed, 0, "{told}");
+    assert!(pass.unfinished.is_empty(), "{told}");
+}
+
+#[tokio::test]
+async fn a_full_studio_whose_list_is_bare_is_not_asked_for_more() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "ops", support::FOREIGN)
+        .unwrap();
+    start.studios.get_mut(ANALYTICS).unwrap().user_limit = 4;
+    let table = table(|table| table["studios"]["analytics"]["limits"] = json!({ "users": 4 }));
+    let bench = Bench::in_agreement(start, table).await;
+    bench.world(|world| {
+        world.add_member("data-analysts", "dave").unwrap();
+        world.faults.add(bare(ANALYTICS));
+    });
+    let pass = pass(&bench).await;
+    assert_eq!(pass.report.failed, 0, "{:#?}", pass.report.problems);
+}

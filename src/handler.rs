@@ -1,6 +1,7 @@
 //! One invocation: a payload in, an answer out. Lambda and `simulate` both call
 //! this, and nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
@@ -15,7 +16,7 @@ use crate::report::{Pass, Report};
 use crate::studio::ATTEMPT_TIMEOUT;
 use crate::sync::{Engine, Look, Task};
 use crate::telemetry::{self, Counts};
-use crate::unfinished::Unfinished;
+use crate::unfinished::{Came, Unfinished};
 
 /// How long before its deadline an invocation begins no further call: the longest
 /// attempt, and time to say what came of it.
@@ -169,7 +170,7 @@ impl Function {
     fn is_covered(&self, message: &Message) -> bool {
         let full_pass_ms = *locked(&self.full_pass_ms);
         let sent_and_began = message.sent_ms.zip(full_pass_ms);
-        sent_and_began.is_some_and(|(sent, began)| sent + LAG_MS <= began)
+        sent_and_began.is_some_and(|(sent, began)| sent.saturating_add(LAG_MS) <= began)
     }
 
     /// One pass for events, and for what is due of the unfinished.
@@ -183,7 +184,13 @@ impl Function {
             let (id, scope, reason) = (&event.id, event.scope.name(), &event.reason);
             tracing::debug!(id, scope, reason, "event");
         }
-        let (more, led) = locked(&self.unfinished).due(self.engine.now_ms());
+        let now_ms = self.engine.now_ms();
+        let (more, led) = locked(&self.unfinished).due(now_ms);
+        // The schedule asks those too: after an hour they are the full pass's.
+        let resting = match events.iter().any(|event| event.kind == Kind::Schedule) {
+            true => BTreeSet::new(),
+            false => locked(&self.unfinished).resting(now_ms),
+        };
         let reason = match &scope {
             Scope::Nothing if !more.is_empty() => Some("what was left unfinished".to_owned()),
             Scope::Nothing if events.is_empty() => Some("there was no event to act on".to_owned()),
@@ -199,6 +206,7 @@ impl Function {
             look: Look {
                 scope,
                 more,
+                resting,
                 studio: None,
                 events: &led_by,
                 deadline,
@@ -217,14 +225,16 @@ impl Function {
         pass.report.reason = reason;
         // What somebody only wanted to see is not to be finished.
         if task.mode == self.engine.mode() {
-            let mut unfinished = locked(&self.unfinished);
-            let Pass {
-                looked_at,
-                unfinished: left,
-                ..
-            } = &pass;
-            unfinished.settle(looked_at, left, task.look.events, self.engine.now_ms());
-            if pass.full_and_complete == Some(true) {
+            let came = Came {
+                looked_at: &pass.looked_at,
+                left: &pass.unfinished,
+                goes_on: &pass.goes_on,
+                hang: &pass.hang,
+                is_full: pass.full_and_complete.is_some(),
+                events: task.look.events,
+            };
+            locked(&self.unfinished).settle(&came, self.engine.now_ms());
+            if pass.covers {
                 *locked(&self.full_pass_ms) = Some(pass.began_ms);
             }
         }
@@ -302,12 +312,16 @@ fn answer(pass: Pass) -> Result<Value, Error> {
         failed,
         remaining,
         problems,
+        plan_id,
         ..
     } = report;
+    // Of what was approved, a part may have gone: the rest is another set.
+    let held = plan_id.map(|id| format!("; what is held now is {id}"));
     Err(Error::Incomplete(format!(
         "{created} created, {updated} updated, {deleted} deleted, {failed} failed, \
-         {remaining} remaining; run it again: {}",
-        first_of(&problems)
+         {remaining} remaining; run it again: {}{}",
+        first_of(&problems),
+        held.unwrap_or_default()
     )))
 }
 

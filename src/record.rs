@@ -107,13 +107,15 @@ pub struct Deletion {
 pub enum Fate {
     /// It was made.
     Made,
-    /// It was made, because a person had approved it.
+    /// It was made, or tried, because a person had approved it.
     Approved,
     /// It was held.
     Held,
+    /// It was tried in vain: EMR knows the identity no more.
+    Orphan,
 }
 
-/// Reads a line of the log: the deletion that it tells of, if it was made, or held.
+/// Reads a line of the log: the deletion that it tells of, if the guard minds.
 pub fn deletion(line: &str) -> Option<Deletion> {
     let record: Value = serde_json::from_str(line).ok()?;
     let text = |field: &str| record[field].as_str();
@@ -121,11 +123,17 @@ pub fn deletion(line: &str) -> Option<Deletion> {
         return None;
     }
     let outcome = text("outcome")?;
+    let (done, failed) = (
+        outcome == Outcome::Done.name(),
+        outcome == Outcome::Failed.name(),
+    );
     let fate = match record["approved"] == true {
+        true if done || failed => Fate::Approved,
+        false if done => Fate::Made,
         _ if outcome == Outcome::Held.name() => Fate::Held,
-        _ if outcome != Outcome::Done.name() => return None,
-        true => Fate::Approved,
-        false => Fate::Made,
+        // One that was not tried has no error.
+        _ if outcome == Outcome::Orphan.name() && text("error").is_some() => Fate::Orphan,
+        _ => return None,
     };
     let id = Id::from_service(text("identity_id")?)?;
     let kind = match text("identity_type")? {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join_all};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::readings::Readings;
 use super::{Engine, Look, Remembered};
@@ -15,6 +15,8 @@ use crate::policy::doubt::{Cause, Doubt, Whom};
 use crate::policy::fit::Reach;
 use crate::studio::{Listed, Refusal, Usable};
 
+/// A Studio that fails after so long keeps others waiting.
+const LONG: Duration = Duration::from_secs(10);
 /// Up to how many mappings of a Studio are asked for one by one.
 const GETS: usize = 5;
 
@@ -40,6 +42,8 @@ pub(crate) struct Seen {
     pub(crate) occupancy: Option<Occupancy>,
     /// What could not be read.
     pub(crate) failures: Vec<(Option<Identity>, Refusal)>,
+    /// Whether it did not answer in time.
+    pub(crate) hangs: bool,
     /// What is told of it, in words that follow its name.
     pub(crate) remarks: Vec<String>,
     /// Why the Studio can have no mappings at all, in words that follow its
@@ -96,8 +100,10 @@ impl Engine {
     /// Lists a Studio's mappings, and sees whether it can have any.
     async fn look_at(&self, studio: usize, reach: &Reach, deadline: Instant) -> Seen {
         let mut seen = Seen::default();
+        let begun = Instant::now();
         let usable = self.studios[studio].usable(deadline);
         let (usable, listed) = join(usable, self.list(studio, deadline)).await;
+        seen.hangs = begun.elapsed() > LONG && (usable.is_err() || listed.is_err());
         if !self.can_be_used(studio, usable, &mut seen) {
             return seen;
         }

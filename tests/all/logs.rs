@@ -326,7 +326,8 @@ async fn a_new_process_goes_on_counting_where_the_one_before_it_ended() {
             full_pass(&function).await;
             let pages = emulator.world().calls_to("FilterLogEvents").count();
             let expected = match empty_log_pages {
-                true => 2 * before.div_ceil(2),
+                // The one too old to count is read too: it may be an orphan's.
+                true => 2 * (before + 1).div_ceil(2),
                 false => 1,
             };
             assert_eq!(pages, expected, "the log is read once a process");

@@ -32,6 +32,8 @@ mod lambda;
 #[cfg(feature = "cli")]
 mod logs;
 #[cfg(feature = "cli")]
+mod meanwhile;
+#[cfg(feature = "cli")]
 mod moto;
 #[cfg(feature = "cli")]
 mod other_account;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::account::caller_arn;
 use super::limits::RateLimits;
+use super::studios;
 use super::wire::{Refusal, Service};
 
 /// The fault rules and rate limits of a world. The default has none.
@@ -30,7 +31,7 @@ pub struct Faults {
 #[derive(Clone, Debug)]
 pub struct Fault {
     /// An operation's name, a service (`emr`, `identitystore`, `sts`, `iam`,
-    /// `eventbridge`, `cloudtrail`, `cloudwatch`), or `*`.
+    /// `eventbridge`, `cloudtrail`, `cloudwatch`, `logs`), or `*`.
     pub on: String,
     /// Only requests whose JSON contains this text: an identity's id, say.
     pub containing: Option<String>,
@@ -68,6 +69,29 @@ pub enum FaultKind {
         code: String,
         /// Its message, as it is: no tail is added.
         message: String,
+    },
+    /// 400 `InvalidRequestException`, the dress in which EMR passes on what went
+    /// wrong behind it: throttling, permissions that lack, faults. That it does
+    /// so is not published; its refusals' tails have room for it. Nothing is done.
+    Wrapped {
+        /// The text before the tail: `Rate exceeded`.
+        text: String,
+        /// The status in the tail.
+        status: u16,
+        /// The error code in the tail: `ThrottlingException`.
+        code: String,
+    },
+    /// 400 with this exception of the Identity Store, and its reason: the key of
+    /// Identity Center cannot be used. Nothing is done.
+    Key {
+        /// `ResourceNotFoundException`, `AccessDeniedException` or
+        /// `ValidationException`.
+        exception: String,
+        /// `KMS_KEY_NOT_FOUND`, `KMS_ACCESS_DENIED`, `KMS_DISABLED`,
+        /// `KMS_INVALID_STATE`.
+        reason: String,
+        /// `ResourceType` beside it: whether AWS gives both is not published.
+        resource_type: Option<String>,
     },
     /// The connection is closed, and nothing was done.
     DropBefore,
@@ -216,6 +240,7 @@ impl FaultKind {
         service: Service,
         operation: &str,
         account: &str,
+        request_id: &str,
     ) -> Option<Refusal> {
         let refusal = match self {
             FaultKind::Throttle => Refusal::front_door(400, "ThrottlingException", "Rate exceeded"),
@@ -243,6 +268,21 @@ impl FaultKind {
                 Refusal::front_door(503, "ServiceUnavailableException", "Service Unavailable")
             }
             FaultKind::Refuse { code, message } => Refusal::modelled(400, code, message),
+            FaultKind::Wrapped { text, status, code } => {
+                studios::wrapped(text, *status, code, request_id)
+            }
+            FaultKind::Key {
+                exception,
+                reason,
+                resource_type,
+            } => {
+                let message = "The KMS key of IAM Identity Center cannot be used.";
+                let refusal = Refusal::modelled(400, exception, message).with("Reason", reason);
+                match resource_type {
+                    Some(kind) => refusal.with("ResourceType", kind),
+                    None => refusal,
+                }
+            }
             _ => return None,
         };
         Some(refusal)
@@ -252,6 +292,7 @@ impl FaultKind {
     pub(super) fn mangle_input(&self, input: &mut Value) {
         if let (FaultKind::RepeatToken, Some(members)) = (self, input.as_object_mut()) {
             members.remove("NextToken");
+            members.remove("nextToken");
             members.remove("Marker");
         }
     }
@@ -266,10 +307,10 @@ impl FaultKind {
                 lists.for_each(|rows| drop(rows.pop()));
             }
             FaultKind::RepeatToken => {
-                let token = if service == Service::Emr {
-                    "Marker"
-                } else {
-                    "NextToken"
+                let token = match service {
+                    Service::Emr => "Marker",
+                    Service::Logs => "nextToken",
+                    _ => "NextToken",
                 };
                 if let Some(members) = answer.as_object_mut() {
                     members.insert(token.into(), "the-same-again".into());

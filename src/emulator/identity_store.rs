@@ -1,8 +1,10 @@
 //! The Identity Store's reads, as AWS documents them.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::records::IdentityType;
+use super::records::{IdentityType, Membership};
 use super::wire::{Answer, Caller, Refusal, id_of, listed, page, required, text};
 use super::world::World;
 
@@ -61,7 +63,7 @@ fn list_group_memberships(world: &World, input: &Value) -> Answer {
     let of_group = world
         .memberships
         .iter()
-        .filter(|(_, membership)| membership.group == group);
+        .filter(|(_, membership)| membership.group == group && shows(world, membership));
     let rows = of_group.map(|(id, _)| (id.clone(), membership_json(world, id)));
     let (rows, token) = cut(world, input, rows, &format!("ListGroupMemberships {group}"))?;
     Ok(listed(rows, "GroupMemberships", token, "NextToken"))
@@ -73,7 +75,7 @@ fn list_memberships_for_member(world: &World, input: &Value) -> Answer {
     let of_user = world
         .memberships
         .iter()
-        .filter(|(_, membership)| membership.user == user);
+        .filter(|(_, membership)| membership.user == user && shows(world, membership));
     let rows = of_user.map(|(id, _)| (id.clone(), membership_json(world, id)));
     let (rows, token) = cut(
         world,
@@ -99,13 +101,21 @@ fn is_member_in_groups(world: &World, input: &Value) -> Answer {
     for group in groups {
         let group = id_of(group.as_str().unwrap_or_default());
         known_group(world, group)?;
+        let mut memberships = world.memberships.values();
+        let is_member = memberships.any(|m| m.group == group && m.user == user && shows(world, m));
         results.push(json!({
             "GroupId": group,
             "MemberId": { "UserId": user },
-            "MembershipExists": world.membership_id(group, user).is_some(),
+            "MembershipExists": is_member,
         }));
     }
     Ok(json!({ "Results": results }))
+}
+
+/// Whether a membership is old enough for the reads; see
+/// [`super::Settings::directory_lags_ms`].
+fn shows(world: &World, membership: &Membership) -> bool {
+    membership.created.elapsed() >= Duration::from_millis(world.settings.directory_lags_ms)
 }
 
 fn get_user_id(world: &World, input: &Value) -> Answer {

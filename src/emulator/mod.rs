@@ -1,5 +1,6 @@
 //! The embedded AWS: the Identity Store's reads, EMR Studio's session mappings,
-//! and what `doctor` asks of an account, answered over HTTP from memory.
+//! the function's log, and what `doctor` asks of an account, answered over HTTP
+//! from memory.
 //!
 //! # What it is
 //! A small server that speaks to the real SDK clients in their own protocols. It
@@ -17,7 +18,9 @@
 //! synchronizer of session mappings needs, and its doctor; any other is an
 //! `UnknownOperationException`. It sends no events, records nothing and measures
 //! nothing: event rules, trails and metrics are there to be asked about, as the
-//! [`Deployment`] has them. Nothing outlives the process.
+//! [`Deployment`] has them. Its logs have the lines that a test puts into
+//! [`World::log`], and of their filter language it knows what the function uses.
+//! Nothing outlives the process.
 //!
 //! # The map
 //! ```text
@@ -26,14 +29,15 @@
 //! HTTP ─▶ server.rs ─▶ faults.rs ─▶ identity_store.rs   the Identity Store's reads
 //!          │    │                ├▶ studios.rs          EMR's Studios and mappings
 //!          │    │                ├▶ account.rs          STS and IAM
-//!          │    │                └▶ watching.rs         EventBridge, CloudTrail, CloudWatch
+//!          │    │                ├▶ watching.rs         EventBridge, CloudTrail, CloudWatch
+//!          │    │                └▶ logs.rs             CloudWatch Logs
 //!          │    └▶ calls.rs                             what was asked, and its outcome
 //!          └▶ protocol.rs                               JSON and XML, to JSON and back
 //! ```
 //! | file | holds |
 //! |---|---|
 //! | `world.rs` | [`World`]: the directory and the Studios, and what can happen to them |
-//! | `records.rs` | what a world is made of: users, groups, memberships, Studios, mappings |
+//! | `records.rs` | what a world is made of: users, groups, memberships, Studios, mappings, log lines |
 //! | `deployment.rs` | [`Deployment`]: what else the account has |
 //! | `settings.rs` | [`Settings`]: the switches for what nobody knows of the service |
 //! | `seed.rs` | [`Seed`]: a world and a story from a TOML file |
@@ -43,6 +47,7 @@
 //! | `protocol.rs` | what a request asks of whom; writing answers |
 //! | `wire.rs` | members of requests, refusals, pages |
 //! | `pattern.rs` | which events an event pattern lets through |
+//! | `log_filter.rs` | which lines a filter pattern lets through |
 //! | `server.rs` | the HTTP side: one request, one answer (or none) |
 //! | `in_process.rs` | the same without a socket, for clients of this process |
 //! | `watch.rs` | [`Watch`]: whoever looks on, and may step in, at each call |
@@ -58,6 +63,8 @@ mod faults;
 mod identity_store;
 mod in_process;
 mod limits;
+mod log_filter;
+mod logs;
 mod pattern;
 mod protocol;
 mod records;
@@ -81,7 +88,9 @@ pub use calls::{Call, Outcome};
 pub use deployment::{Deployment, EventRule, Function, ManagementEvents, Role, Trail};
 pub use faults::{Fault, FaultKind, Faults};
 pub use limits::{Bucket, RateLimits};
-pub use records::{AuthMode, Group, IdentityType, Mapping, Membership, Minted, Studio, User};
+pub use records::{
+    AuthMode, Group, IdentityType, LogLine, Mapping, Membership, Minted, Studio, User,
+};
 pub(crate) use seed::{File, SeedGroup, SeedMapping, SeedStudio, SeedUser};
 pub use seed::{Member, NewIdentity, RenameGroup, RenameUser, Seed, Step};
 pub use settings::{AfterIdentityGone, Settings, Texts};

@@ -62,6 +62,7 @@ impl Asked {
                 "AWSIdentityStore" => Some(Service::IdentityStore),
                 "AWSEvents" => Some(Service::EventBridge),
                 "CloudTrail_20131101" => Some(Service::CloudTrail),
+                "Logs_20140328" => Some(Service::Logs),
                 _ => None,
             },
             operation: operation.to_owned(),

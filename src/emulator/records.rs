@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 /// How many ids of each kind a world has made up, and how many calls it has
 /// counted: none of them comes twice.
@@ -25,6 +26,8 @@ pub struct User {
     pub enabled: bool,
     /// Grows with every change.
     pub revision: u64,
+    /// When it was added; see [`super::Settings::emr_learns_late_ms`].
+    pub created: Instant,
 }
 
 /// A group of the identity store.
@@ -34,6 +37,8 @@ pub struct Group {
     pub name: String,
     /// Grows with every change.
     pub revision: u64,
+    /// When it was added; see [`super::Settings::emr_learns_late_ms`].
+    pub created: Instant,
 }
 
 /// One user in one group.
@@ -43,6 +48,8 @@ pub struct Membership {
     pub group: String,
     /// The user's id.
     pub user: String,
+    /// When it was added; see [`super::Settings::directory_lags_ms`].
+    pub created: Instant,
 }
 
 /// An EMR Studio.
@@ -73,6 +80,17 @@ pub enum AuthMode {
     Sso,
     /// IAM, or a federation with it.
     Iam,
+}
+
+/// A line of a log, as the function wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// The name of the log group.
+    pub group: String,
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// The line.
+    pub message: String,
 }
 
 /// A user or a group, as EMR writes it.

@@ -23,7 +23,7 @@ use super::faults::FaultKind;
 use super::protocol::{Asked, Written};
 use super::wire::{Answer, Caller, Refusal, Service};
 use super::world::World;
-use super::{account, identity_store, lock, studios, watching};
+use super::{account, identity_store, lock, logs, studios, watching};
 
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
@@ -128,7 +128,8 @@ async fn answer(
         Some(service) => {
             let account = caller.account.as_ref().unwrap_or(&account);
             let fault = verdict.fault.as_ref();
-            let refusal = fault.and_then(|fault| fault.refusal(service, operation, account));
+            let id = &caller.request_id;
+            let refusal = fault.and_then(|fault| fault.refusal(service, operation, account, id));
             let act = || operate(world, &caller, service, operation, input, &verdict.mangling);
             match (refusal, fault) {
                 (Some(refusal), _) => answered(Err(refusal), &asked, &caller),
@@ -202,6 +203,7 @@ fn operate(
         Service::EventBridge => watching::event_bridge(world, caller, operation, &input),
         Service::CloudTrail => watching::cloud_trail(world, caller, operation, &input),
         Service::CloudWatch => watching::cloud_watch(world, caller, operation, &input),
+        Service::Logs => logs::answer(world, operation, &input),
     };
     let mut answer = answer.unwrap_or_else(|| Err(unknown(operation)))?;
     for fault in mangling {

@@ -1,5 +1,7 @@
 //! The switches: what nobody has published about the service, as a choice.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// How the emulator behaves where AWS documents nothing, or where another
@@ -13,10 +15,36 @@ pub struct Settings {
     /// The most rows the Identity Store puts in one page. A request's
     /// `MaxResults` (AWS documents 1 to 100) is honoured below it.
     pub max_identity_page: usize,
+    /// The most events in one page of `FilterLogEvents`. AWS documents 10,000,
+    /// or as many as fit in 1 MB; a request's `limit` is honoured below it.
+    pub log_page_size: usize,
+    /// Whether every page of `FilterLogEvents` is preceded by an empty one with a
+    /// token. AWS documents that pages may be empty although more follow, not when.
+    pub empty_log_pages: bool,
     /// Whether `GetUserId`, `GetGroupId` and EMR's `IdentityName` ignore case.
     pub names_ignore_case: bool,
     /// What Delete says when the user or group is gone but the mapping is there.
     pub delete_after_identity_gone: AfterIdentityGone,
+    /// Whether `ListStudioSessionMappings` answers `{}` where there are no rows. No
+    /// answer for an empty Studio is published; the services built like EMR write
+    /// the empty list.
+    pub bare_empty_lists: bool,
+    /// The ids of those whose rows in `ListStudioSessionMappings` come without
+    /// `IdentityId`. Whether the service ever lists such a row is not published;
+    /// other tools, which map people by name, keep rows of that form.
+    pub rows_without_id: BTreeSet<String>,
+    /// How long after an identity was added to the directory its mapping's calls
+    /// are answered `IdentityId is invalid`, in milliseconds. That EMR may not know
+    /// at once whom the directory knows is nowhere ruled out.
+    pub emr_learns_late_ms: u64,
+    /// How long a new membership does not show in the Identity Store's answers, in
+    /// milliseconds. AWS documents no bound on the delay between a change and the
+    /// reads.
+    pub directory_lags_ms: u64,
+    /// Whether the memberships of a deleted user stay: then `ListGroupMemberships`
+    /// goes on naming somebody whom no other call knows. AWS does not say what
+    /// becomes of them.
+    pub memberships_outlive_users: bool,
     /// Whether one person may be mapped as a user and through a group in one Studio.
     pub user_and_group_mapping: bool,
     /// `ListGroupMemberships` of an unknown group: an empty list, as moto answers,
@@ -33,8 +61,15 @@ impl Default for Settings {
         Settings {
             page_size: 50,
             max_identity_page: 100,
+            log_page_size: 100,
+            empty_log_pages: false,
             names_ignore_case: false,
             delete_after_identity_gone: AfterIdentityGone::Allow,
+            bare_empty_lists: false,
+            rows_without_id: BTreeSet::new(),
+            emr_learns_late_ms: 0,
+            directory_lags_ms: 0,
+            memberships_outlive_users: false,
             user_and_group_mapping: true,
             moto_unknown_group_is_empty: false,
             identity_center_enabled: true,

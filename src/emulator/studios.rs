@@ -1,5 +1,7 @@
 //! EMR's Studios and their session mappings, with the texts others have published.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::records::{AuthMode, IdentityType, Mapping, Studio, looks_like_an_id, now};
@@ -28,6 +30,7 @@ pub(super) fn answer(
 }
 
 const NOT_THERE: &str = "Studio session mapping does not exist.";
+const INVALID_REQUEST: &str = "InvalidRequestException";
 const INVALID_ID: &str = "IdentityId is invalid";
 
 fn create(world: &mut World, caller: &Caller, input: &Value) -> Answer {
@@ -87,7 +90,10 @@ fn delete(world: &mut World, caller: &Caller, input: &Value) -> Answer {
     let id = identity(world, caller, input, kind)?;
     let key = (studio_id, kind, id);
     if known(world, kind, &key.2).is_none() {
-        let looked_up = world.settings.delete_after_identity_gone == AfterIdentityGone::Refuse;
+        let is_there = world.identity_name(kind, &key.2).is_some();
+        let refused_if_gone =
+            world.settings.delete_after_identity_gone == AfterIdentityGone::Refuse;
+        let looked_up = is_there || refused_if_gone;
         // Even where ids are not looked up, a name is no id.
         let no_id = !looks_like_an_id(&key.2) && !world.mappings.contains_key(&key);
         if looked_up || no_id {
@@ -121,7 +127,13 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Answer {
     });
     let rows = asked.map(|(key, mapping)| {
         let (studio, kind, id) = key;
-        (format!("{studio} {kind} {id}"), mapping_json(key, mapping))
+        let mut row = mapping_json(key, mapping);
+        if world.settings.rows_without_id.contains(id)
+            && let Some(members) = row.as_object_mut()
+        {
+            members.remove("IdentityId");
+        }
+        (format!("{studio} {kind} {id}"), row)
     });
     // Sorted by what the page tokens name, so that no page repeats or loses a row.
     let mut rows: Vec<_> = rows.collect();
@@ -130,7 +142,10 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Answer {
     let token = text(input, "Marker");
     let page = page(rows.into_iter(), &list, token, world.settings.page_size);
     let (rows, token) = page.ok_or_else(|| refused(caller, &world.settings.texts.bad_marker))?;
-    Ok(listed(rows, "SessionMappings", token, "Marker"))
+    match rows.is_empty() && world.settings.bare_empty_lists {
+        true => Ok(json!({})),
+        false => Ok(listed(rows, "SessionMappings", token, "Marker")),
+    }
 }
 
 fn describe_studio(world: &World, caller: &Caller, input: &Value) -> Answer {
@@ -163,13 +178,17 @@ fn list_studios(world: &World, caller: &Caller, input: &Value) -> Answer {
 /// `InvalidRequestException` as the service words it: only the text tells one
 /// refusal from another, and it carries a tail.
 fn refused(caller: &Caller, text: &str) -> Refusal {
+    wrapped(text, 400, INVALID_REQUEST, &caller.request_id)
+}
+
+/// The same around what went wrong behind EMR: the tail tells of that, and the
+/// answer's own status and code do not.
+pub(super) fn wrapped(text: &str, status: u16, code: &str, request_id: &str) -> Refusal {
     let message = format!(
-        "{text} (Service: AWSEditors; Status Code: 400; Error Code: InvalidRequestException; \
-         Request ID: {}; Proxy: null)",
-        caller.request_id
+        "{text} (Service: AWSEditors; Status Code: {status}; Error Code: {code}; \
+         Request ID: {request_id}; Proxy: null)"
     );
-    let code = "InvalidRequestException";
-    Refusal::modelled(400, code, &message).with("ErrorCode", code)
+    Refusal::modelled(400, INVALID_REQUEST, &message).with("ErrorCode", INVALID_REQUEST)
 }
 
 /// AWS scopes Studios to an account and a Region; from elsewhere they do not exist.
@@ -243,15 +262,26 @@ fn identity(
             ))
         }
         (None, Some(name)) => {
-            let id = world.id_by_name(kind, name).map(str::to_owned);
-            id.ok_or_else(|| refused(caller, &texts.unknown_name))
+            let id = world.id_by_name(kind, name);
+            let id = id.filter(|id| known(world, kind, id).is_some());
+            id.map(str::to_owned)
+                .ok_or_else(|| refused(caller, &texts.unknown_name))
         }
         _ => Err(refused(caller, &texts.id_or_name)),
     }
 }
 
+/// The name of an identity, as far as EMR has learned of it by now; see
+/// [`super::Settings::emr_learns_late_ms`].
 fn known<'a>(world: &'a World, kind: IdentityType, id: &str) -> Option<&'a str> {
-    world.identity_name(kind, id)
+    let created = match kind {
+        IdentityType::User => world.users.get(id)?.created,
+        IdentityType::Group => world.groups.get(id)?.created,
+    };
+    let late = Duration::from_millis(world.settings.emr_learns_late_ms);
+    world
+        .identity_name(kind, id)
+        .filter(|_| created.elapsed() >= late)
 }
 
 /// Whether the policy exists is not for this emulator to know; its form is.

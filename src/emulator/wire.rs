@@ -15,6 +15,7 @@ pub(super) enum Service {
     EventBridge,
     CloudTrail,
     CloudWatch,
+    Logs,
 }
 
 impl Service {
@@ -28,6 +29,7 @@ impl Service {
             Service::EventBridge => "eventbridge",
             Service::CloudTrail => "cloudtrail",
             Service::CloudWatch => "cloudwatch",
+            Service::Logs => "logs",
         }
     }
 
@@ -45,9 +47,11 @@ impl Service {
     pub(super) fn denial(self) -> (u16, &'static str) {
         match self {
             Service::Sts | Service::Iam | Service::CloudWatch => (403, "AccessDenied"),
-            Service::Emr | Service::IdentityStore | Service::EventBridge | Service::CloudTrail => {
-                (400, "AccessDeniedException")
-            }
+            Service::Emr
+            | Service::IdentityStore
+            | Service::EventBridge
+            | Service::CloudTrail
+            | Service::Logs => (400, "AccessDeniedException"),
         }
     }
 }
@@ -156,14 +160,15 @@ pub(super) fn page(
 }
 
 /// Hexadecimal, so that nobody is tempted to read it or to make one up.
-fn token_for(list: &str, key: &str) -> String {
+pub(super) fn token_for(list: &str, key: &str) -> String {
     format!("{list}\n{key}")
         .bytes()
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
 
-fn key_in(token: &str, list: &str) -> Option<String> {
+/// The key a token has, if it is one of this list's.
+pub(super) fn key_in(token: &str, list: &str) -> Option<String> {
     let bytes: Option<Vec<u8>> = token
         .as_bytes()
         .chunks(2)

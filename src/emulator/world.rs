@@ -1,12 +1,15 @@
 //! The world: one identity store, its people, the Studios, and who is mapped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::Instant;
 
 use super::calls::Call;
 use super::deployment::Deployment;
 use super::faults::Faults;
 use super::records::{
-    AuthMode, Group, IdentityType, Mapping, Membership, Minted, Studio, User, looks_like_an_id, now,
+    AuthMode, Group, IdentityType, LogLine, Mapping, Membership, Minted, Studio, User,
+    looks_like_an_id, now,
 };
 use super::settings::Settings;
 use super::watch::Watch;
@@ -33,6 +36,10 @@ pub struct World {
     pub studios: BTreeMap<String, Studio>,
     /// The mappings, by Studio id, kind of identity, and identity id.
     pub mappings: BTreeMap<(String, IdentityType, String), Mapping>,
+    /// What was written to the logs. Nobody writes here but who sets up the world.
+    pub log: Vec<LogLine>,
+    /// The log groups that are there although nothing was written to them.
+    pub log_groups: BTreeSet<String>,
     /// What else the account has.
     pub deployment: Deployment,
     /// What nobody knows of the service, as switches.
@@ -58,6 +65,8 @@ impl Default for World {
             memberships: BTreeMap::new(),
             studios: BTreeMap::new(),
             mappings: BTreeMap::new(),
+            log: Vec::new(),
+            log_groups: BTreeSet::new(),
             deployment: Deployment::default(),
             settings: Settings::default(),
             faults: Faults::default(),
@@ -92,6 +101,7 @@ impl World {
                 name: name.into(),
                 enabled: true,
                 revision: 1,
+                created: Instant::now(),
             },
         );
         Ok(id.into())
@@ -119,6 +129,7 @@ impl World {
             Group {
                 name: name.into(),
                 revision: 1,
+                created: Instant::now(),
             },
         );
         Ok(id.into())
@@ -151,6 +162,7 @@ impl World {
             Membership {
                 group: group_id,
                 user: user_id,
+                created: Instant::now(),
             },
         );
         Ok(id.into())
@@ -173,12 +185,15 @@ impl World {
         }
     }
 
-    /// Deletes a user and its memberships. Its mappings stay: AWS leaves them behind.
+    /// Deletes a user and, unless [`Settings::memberships_outlive_users`], its
+    /// memberships. Its mappings stay: AWS leaves them behind.
     pub fn delete_user(&mut self, who: &str) -> Result<(), String> {
         let id = self.user_id(who)?;
         self.users.remove(&id);
-        self.memberships
-            .retain(|_, membership| membership.user != id);
+        if !self.settings.memberships_outlive_users {
+            self.memberships
+                .retain(|_, membership| membership.user != id);
+        }
         Ok(())
     }
 

@@ -11,7 +11,9 @@ use aws_sdk_emr::config::timeout::TimeoutConfig;
 use aws_sdk_emr::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_emr::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_emr::types::IdentityType as EmrType;
+use aws_sdk_identitystore::operation::describe_user::DescribeUserError;
 use aws_sdk_identitystore::operation::get_user_id::GetUserIdError;
+use aws_sdk_identitystore::operation::is_member_in_groups::IsMemberInGroupsError;
 use aws_sdk_identitystore::types::{
     AlternateIdentifier, MemberId, ResourceType, UniqueAttribute, UserStatus,
 };
@@ -26,6 +28,7 @@ const STUDIO: &str = "es-ABCDEFGHIJKLMNOPQRSTUVWXY";
 const STORE: &str = "d-1234567890";
 const POLICY: &str = "arn:aws:iam::111122223333:policy/studio-engineer";
 const OTHER_POLICY: &str = "arn:aws:iam::111122223333:policy/studio-analyst";
+const AN_HOUR_MS: u64 = 3_600_000;
 const NOBODY: &str = "906757b26f-84c89418-1041-7072-fde2-2021585e60cf";
 
 // --- what every test starts from -------------------------------------------
@@ -149,6 +152,46 @@ impl Aws {
     {
         let call = self.emr.delete_studio_session_mapping().studio_id(STUDIO);
         call.identity_type(EmrType::User).identity_id(id)
+    }
+
+    /// The ids of a group's members, sorted.
+    async fn members(&self, group: &str) -> Vec<String> {
+        let group = self.emulator.world().group_id(group).unwrap();
+        let list = self.ids.list_group_memberships().identity_store_id(STORE);
+        let rows = list.group_id(group).send().await.unwrap().group_memberships;
+        let id = |member: &MemberId| member.as_user_id().unwrap().clone();
+        let mut ids: Vec<String> = rows
+            .iter()
+            .map(|row| id(row.member_id().unwrap()))
+            .collect();
+        ids.sort();
+        ids
+    }
+
+    /// Whether a user is in the engineers' group, and of how many memberships the
+    /// store tells; or why it does not say.
+    async fn groups_of(&self, id: &str) -> Result<(bool, usize), String> {
+        let engineers = self.emulator.world().group_id("engineers").unwrap();
+        let user = MemberId::UserId(id.to_owned());
+        let of = self.ids.list_group_memberships_for_member();
+        let of = of.identity_store_id(STORE).member_id(user.clone());
+        let listed = of.send().await;
+        let is_in = self.ids.is_member_in_groups().identity_store_id(STORE);
+        let is_in = is_in.member_id(user).group_ids(engineers).send().await;
+        match is_in.map_err(SdkError::into_service_error) {
+            Ok(answer) => {
+                let rows = listed.unwrap().group_memberships.len();
+                Ok((answer.results()[0].membership_exists(), rows))
+            }
+            Err(IsMemberInGroupsError::ResourceNotFoundException(error)) => {
+                let code = refusal(listed).0;
+                Err(format!(
+                    "{code} {}",
+                    error.resource_type().unwrap().as_str()
+                ))
+            }
+            Err(error) => Err(format!("{error:?}")),
+        }
     }
 }
 
@@ -706,6 +749,104 @@ async fn names_are_exact_unless_case_is_switched_off() {
     );
 }
 
+#[tokio::test]
+async fn an_empty_list_of_mappings_has_its_member_unless_it_is_bare() {
+    let aws = aws(agreed()).await;
+    let list = aws.emr.list_studio_session_mappings().studio_id(STUDIO);
+    let rows = |answer: &str| answer.contains(r#"{"SessionMappings":[]}"#);
+    for is_bare in [false, true] {
+        aws.emulator.world().settings.bare_empty_lists = is_bare;
+        let target = "ElasticMapReduce.ListStudioSessionMappings";
+        let answer = raw(&aws.emulator, target, "{}").await;
+        assert_eq!(rows(&answer), !is_bare, "{answer}");
+        assert!(answer.ends_with('}'), "{answer}");
+        assert!(list.clone().send().await.unwrap().marker().is_none());
+
+        let alice = aws.id("alice");
+        aws.create(&alice).send().await.unwrap();
+        let mapped = list.clone().send().await.unwrap();
+        assert_eq!(mapped.session_mappings().len(), 1);
+        aws.delete(&alice).send().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_row_may_come_without_its_id() {
+    let aws = aws(agreed()).await;
+    let (alice, bob) = (aws.id("alice"), aws.id("bob"));
+    aws.create(&alice).send().await.unwrap();
+    aws.create(&bob).send().await.unwrap();
+    let nameless = [alice.clone()].into();
+    aws.emulator.world().settings.rows_without_id = nameless;
+
+    let list = aws.emr.list_studio_session_mappings().send().await.unwrap();
+    let rows = list.session_mappings().iter();
+    let rows: Vec<_> = rows
+        .map(|row| (row.identity_id(), row.identity_name()))
+        .collect();
+    assert_eq!(
+        rows,
+        [(None, Some("alice")), (Some(bob.as_str()), Some("bob"))]
+    );
+    let one = aws.get(&alice).send().await.unwrap();
+    let one = one.session_mapping().unwrap();
+    assert_eq!(one.identity_id(), Some(alice.as_str()));
+}
+
+#[tokio::test]
+async fn what_goes_wrong_behind_emr_comes_in_the_dress_of_a_refusal() {
+    let aws = aws(agreed()).await;
+    let alice = aws.id("alice");
+    let wrapped = FaultKind::Wrapped {
+        text: "Rate exceeded".into(),
+        status: 429,
+        code: "ThrottlingException".into(),
+    };
+    let fault = Fault::on("CreateStudioSessionMapping", wrapped).times(1);
+    aws.emulator.world().faults.add(fault);
+
+    let error = aws.create(&alice).send().await.unwrap_err();
+    let status = error.raw_response().unwrap().status().as_u16();
+    let error = error.into_service_error();
+    assert_eq!(status, 400);
+    assert!(error.is_invalid_request_exception());
+    assert_eq!(
+        error.message(),
+        Some(
+            "Rate exceeded (Service: AWSEditors; Status Code: 429; Error Code: \
+             ThrottlingException; Request ID: 00000000-0000-4000-8000-000000000001; Proxy: null)"
+        )
+    );
+    assert!(aws.emulator.world().mappings.is_empty(), "nothing is done");
+    aws.create(&alice).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn emr_may_learn_late_of_somebody_new() {
+    let mut world = agreed();
+    world.settings.emr_learns_late_ms = AN_HOUR_MS;
+    let aws = aws(world).await;
+    let (alice, new) = (aws.id("alice"), invalid("IdentityId is invalid"));
+    let by_name = || {
+        let create = aws.create("").set_identity_id(None);
+        create.identity_name("alice").send()
+    };
+    assert_eq!(refusal(aws.create(&alice).send().await), new);
+    assert_eq!(refusal(by_name().await), invalid("IdentityName is invalid"));
+    assert_eq!(refusal(aws.get(&alice).send().await), new);
+    assert_eq!(refusal(aws.update(&alice).send().await), new);
+    assert_eq!(refusal(aws.delete(&alice).send().await), new);
+    let known = aws.ids.describe_user().identity_store_id(STORE);
+    known.user_id(&alice).send().await.unwrap();
+
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    aws.emulator.world().settings.emr_learns_late_ms = 50;
+    by_name().await.unwrap();
+    aws.get(&alice).send().await.unwrap();
+    aws.update(&alice).send().await.unwrap();
+    aws.delete(&alice).send().await.unwrap();
+}
+
 // --- the Identity Store ------------------------------------------------------
 
 #[tokio::test]
@@ -966,6 +1107,95 @@ async fn arns_are_accepted_where_ids_are() {
         .unwrap();
     assert!(is_in.results()[0].membership_exists());
     assert_eq!(is_in.results()[0].group_id(), Some(engineers.as_str()));
+}
+
+#[tokio::test]
+async fn a_membership_may_show_late() {
+    let aws = aws(agreed()).await;
+    let alice = aws.id("alice");
+    aws.emulator.world().settings.directory_lags_ms = AN_HOUR_MS;
+    assert!(aws.members("engineers").await.is_empty());
+    assert_eq!(aws.groups_of(&alice).await, Ok((false, 0)));
+
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    aws.emulator.world().settings.directory_lags_ms = 50;
+    assert_eq!(aws.members("engineers").await, std::slice::from_ref(&alice));
+    assert_eq!(aws.groups_of(&alice).await, Ok((true, 1)));
+}
+
+#[tokio::test]
+async fn the_memberships_of_somebody_deleted_go_too_unless_they_outlive_them() {
+    for outlive in [false, true] {
+        let aws = aws(agreed()).await;
+        let alice = aws.id("alice");
+        aws.emulator.world().settings.memberships_outlive_users = outlive;
+        aws.emulator.world().delete_user("alice").unwrap();
+
+        let expected = outlive.then(|| alice.clone());
+        assert_eq!(aws.members("engineers").await, Vec::from_iter(expected));
+        let described = aws.ids.describe_user().identity_store_id(STORE);
+        let error = described.user_id(&alice).send().await.unwrap_err();
+        let not_found = error.into_service_error();
+        assert!(not_found.is_resource_not_found_exception());
+        let absent = "ResourceNotFoundException USER".to_owned();
+        assert_eq!(aws.groups_of(&alice).await, Err(absent));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_is_told_by_a_reason_in_three_exceptions() {
+    let key = |exception: &str, reason: &str, resource_type: Option<&str>| FaultKind::Key {
+        exception: exception.into(),
+        reason: reason.into(),
+        resource_type: resource_type.map(str::to_owned),
+    };
+    let aws = aws(agreed()).await;
+    let describe = aws.ids.describe_user().identity_store_id(STORE);
+    let describe = describe.user_id(aws.id("alice"));
+    for (kind, expected) in [
+        (
+            key("ResourceNotFoundException", "KMS_KEY_NOT_FOUND", None),
+            "not found: KMS_KEY_NOT_FOUND, None",
+        ),
+        (
+            key(
+                "ResourceNotFoundException",
+                "KMS_KEY_NOT_FOUND",
+                Some("USER"),
+            ),
+            "not found: KMS_KEY_NOT_FOUND, Some(User)",
+        ),
+        (
+            key("AccessDeniedException", "KMS_ACCESS_DENIED", None),
+            "denied: KMS_ACCESS_DENIED",
+        ),
+        (
+            key("ValidationException", "KMS_DISABLED", None),
+            "invalid: KMS_DISABLED",
+        ),
+        (
+            key("ValidationException", "KMS_INVALID_STATE", None),
+            "invalid: KMS_INVALID_STATE",
+        ),
+    ] {
+        aws.emulator.world().faults.rules = vec![Fault::on("identitystore", kind)];
+        let error = describe.clone().send().await.unwrap_err();
+        let told = match error.into_service_error() {
+            DescribeUserError::ResourceNotFoundException(error) => format!(
+                "not found: {}, {:?}",
+                error.reason().unwrap(),
+                error.resource_type()
+            ),
+            DescribeUserError::AccessDeniedException(error) => {
+                format!("denied: {}", error.reason().unwrap())
+            }
+            DescribeUserError::ValidationException(error) => {
+                format!("invalid: {}", error.reason().unwrap())
+            }
+            other => format!("{other:?}"),
+        };
+        assert_eq!(told, expected);
+    }
 }
 
 // --- faults -------------------------------------------------------------------

@@ -27,6 +27,8 @@ mod engine;
 #[cfg(feature = "cli")]
 mod lambda;
 #[cfg(feature = "cli")]
+mod logs;
+#[cfg(feature = "cli")]
 mod moto;
 #[cfg(feature = "cli")]
 mod other_account;

@@ -1,0 +1,258 @@
+//! The function's log in the embedded AWS: asked by the real client, and by the
+//! deletion guard's own reader.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::config::BehaviorVersion;
+use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
+use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
+use emr_studio_sync::aws::{self, Kind, Tally};
+use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, LogLine, World};
+use emr_studio_sync::log::Log;
+use emr_studio_sync::pace::IN_FLIGHT;
+use emr_studio_sync::record::{self, DELETIONS};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+const GROUP: &str = "/aws/lambda/emr-studio-sync";
+/// Some time in 2026.
+const NOON: i64 = 1_772_452_800_000;
+
+fn id(n: usize) -> String {
+    format!("a0000000-0000-4000-8000-{n:012x}")
+}
+
+/// A record of a change, as the function writes it.
+fn change(n: usize, action: &str, outcome: &str) -> Value {
+    json!({
+        "timestamp": "2026-03-02T12:00:00.000000Z", "level": "INFO", "message": "change",
+        "action": action, "outcome": outcome, "studio": "analytics", "studio_id": "es-1",
+        "identity_type": "USER", "identity_id": id(n), "cause": "event-1",
+    })
+}
+
+fn line(at_ms: i64, message: impl ToString) -> LogLine {
+    LogLine {
+        group: GROUP.into(),
+        at_ms,
+        message: message.to_string(),
+    }
+}
+
+/// Two deletions, and what else stands in a log.
+fn written() -> World {
+    let mut approved = change(5, "delete", "done");
+    approved["approved"] = json!(true);
+    World {
+        log: vec![
+            line(NOON - 1, change(0, "delete", "done")),
+            line(NOON, "START RequestId: 1"),
+            line(NOON, change(1, "delete", "done")),
+            line(NOON, change(2, "create", "done")),
+            line(NOON, change(3, "delete", "held")),
+            line(NOON + 10, change(4, "delete", "done")),
+            line(NOON + 10, approved),
+            line(NOON + 10, json!({ "message": "report" })),
+            LogLine {
+                group: "another".into(),
+                ..line(NOON, change(6, "delete", "done"))
+            },
+        ],
+        ..World::default()
+    }
+}
+
+async fn start(world: World) -> (Emulator, SdkConfig) {
+    let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let emulator = Emulator::start(world, any_port).await.unwrap();
+    let sdk = aws::sdk_config()
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(emulator.url())
+        .load()
+        .await;
+    (emulator, sdk)
+}
+
+async fn logs(world: World) -> (Emulator, Client) {
+    let (emulator, sdk) = start(world).await;
+    let config = aws_sdk_cloudwatchlogs::config::Builder::from(&sdk)
+        .behavior_version(BehaviorVersion::v2026_01_12());
+    (emulator, Client::from_conf(config.build()))
+}
+
+/// What the guard would remember of a world's log since noon.
+async fn remembered(world: World) -> Result<Vec<(String, i64)>, aws::CallError> {
+    let (_emulator, sdk) = start(world).await;
+    let flight = Arc::new(Semaphore::new(IN_FLIGHT));
+    let log = Log::new(GROUP, &sdk, &flight, &Arc::new(Tally::default()));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let deletions = log.deletions(NOON, deadline).await?;
+    let deletions = deletions
+        .into_iter()
+        .map(|(deletion, at_ms)| (deletion.identity.id.to_string(), at_ms));
+    Ok(deletions.collect())
+}
+
+#[tokio::test]
+async fn events_are_told_by_group_time_and_pattern_oldest_first() {
+    let mut world = written();
+    world.log.reverse();
+    let (_emulator, logs) = logs(world).await;
+    let ask = logs.filter_log_events().log_group_name(GROUP);
+
+    let all = ask.clone().send().await.unwrap();
+    assert_eq!((all.events().len(), all.next_token()), (8, None));
+    let times: Vec<i64> = all.events().iter().filter_map(|e| e.timestamp()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+
+    // Both ends are within.
+    let some = ask.clone().start_time(NOON).end_time(NOON).send().await;
+    assert_eq!(some.unwrap().events().len(), 4);
+
+    let deletions = ask.filter_pattern(DELETIONS).send().await.unwrap();
+    let ids = deletions.events().iter().map(|event| {
+        assert!(event.log_stream_name().is_some() && event.ingestion_time().is_some());
+        let line: Value = serde_json::from_str(event.message().unwrap()).unwrap();
+        line["identity_id"].as_str().unwrap().to_owned()
+    });
+    let mut ids: Vec<String> = ids.collect();
+    ids.sort();
+    assert_eq!(ids, [id(0), id(1), id(4), id(5)]);
+    let mut event_ids: Vec<_> = deletions.events().iter().map(|e| e.event_id()).collect();
+    event_ids.dedup();
+    assert_eq!(event_ids.len(), 4);
+}
+
+#[tokio::test]
+async fn a_log_group_is_named_by_name_or_arn_and_has_to_be_there() {
+    let mut world = World::default();
+    world.log_groups.insert(GROUP.into());
+    let (_emulator, logs) = logs(world).await;
+    let arn = format!("arn:aws:logs:us-east-1:111122223333:log-group:{GROUP}");
+    for identifier in [GROUP, &arn] {
+        let ask = logs.filter_log_events().log_group_identifier(identifier);
+        assert!(ask.send().await.unwrap().events().is_empty());
+    }
+    let unknown = logs.filter_log_events().log_group_name("unknown");
+    let error = unknown.send().await.unwrap_err().into_service_error();
+    assert!(error.is_resource_not_found_exception(), "{error:?}");
+    assert_eq!(
+        error.message(),
+        Some("The specified log group does not exist.")
+    );
+}
+
+#[tokio::test]
+async fn what_the_emulator_cannot_answer_is_refused_by_name() {
+    let (_emulator, logs) = logs(written()).await;
+    let ask = logs.filter_log_events().log_group_name(GROUP);
+    let both = ask.clone().log_group_identifier(GROUP);
+    for (wrong, named) in [
+        (ask.clone().filter_pattern("{ $.a = 1 || $.b = 2 }"), "||"),
+        (ask.clone().filter_pattern("ERROR"), "ERROR"),
+        (ask.clone().limit(0), "limit"),
+        (ask.clone().limit(10_001), "limit"),
+        (ask.clone().next_token("made up"), "nextToken"),
+        (both, "not both"),
+        (logs.filter_log_events(), "logGroupName"),
+    ] {
+        let error = wrong.send().await.unwrap_err().into_service_error();
+        let is_invalid = matches!(error, FilterLogEventsError::InvalidParameterException(_));
+        assert!(is_invalid, "{error:?}");
+        assert!(error.message().unwrap().contains(named), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_join_up_whether_or_not_empty_ones_come_between_and_more_is_written_meanwhile() {
+    for empty_log_pages in [false, true] {
+        let mut world = written();
+        world.settings.log_page_size = 3;
+        world.settings.empty_log_pages = empty_log_pages;
+        let (emulator, logs) = logs(world).await;
+        let ask = logs.filter_log_events().log_group_name(GROUP);
+        let (mut token, mut sizes, mut ids) = (None, Vec::new(), Vec::new());
+        loop {
+            let page = ask.clone().set_next_token(token).send().await.unwrap();
+            sizes.push(page.events().len());
+            ids.extend(page.events().iter().filter_map(|e| e.event_id.clone()));
+            token = page.next_token;
+            if token.is_none() {
+                break;
+            }
+            // Before what has been read.
+            if !ids.is_empty() {
+                emulator.world().log.push(line(NOON - 100, "late"));
+            }
+        }
+        let expected: &[usize] = match empty_log_pages {
+            false => &[3, 3, 2],
+            true => &[0, 3, 0, 3, 0, 2],
+        };
+        assert_eq!(sizes, expected);
+        ids.dedup();
+        assert_eq!(ids.len(), 8, "{empty_log_pages}");
+
+        // A request's limit is honoured, and a token is one request's.
+        let two = ask.clone().limit(2).send().await.unwrap();
+        assert!(two.events().len() <= 2 && two.next_token().is_some());
+        let other = ask.filter_pattern(DELETIONS).set_next_token(two.next_token);
+        let error = other.send().await.unwrap_err().into_service_error();
+        assert!(error.is_invalid_parameter_exception(), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_guard_remembers_the_deletions_that_were_made_and_that_nobody_approved() {
+    for (log_page_size, empty_log_pages) in [(100, false), (1, false), (1, true)] {
+        let mut world = written();
+        world.settings.log_page_size = log_page_size;
+        world.settings.empty_log_pages = empty_log_pages;
+        let deletions = remembered(world).await.unwrap();
+        assert_eq!(deletions, [(id(1), NOON), (id(4), NOON + 10)]);
+    }
+}
+
+#[tokio::test]
+async fn the_guards_filter_lets_the_lines_through_that_its_reader_takes_for_deletions() {
+    let (_emulator, logs) = logs(written()).await;
+    let ask = logs.filter_log_events().log_group_name(GROUP);
+    let read = |events: &[aws_sdk_cloudwatchlogs::types::FilteredLogEvent]| {
+        let lines = events.iter().filter_map(|event| event.message());
+        lines.filter_map(record::deletion).count()
+    };
+    let all = ask.clone().send().await.unwrap();
+    let filtered = ask.filter_pattern(DELETIONS).send().await.unwrap();
+    assert_eq!(read(all.events()), 3);
+    assert_eq!(read(filtered.events()), 3);
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_is_an_error_of_its_kind() {
+    let missing = remembered(World::default()).await.unwrap_err();
+    assert_eq!(missing.kind, Kind::Refused);
+    assert!(missing.text.contains("ResourceNotFoundException"));
+
+    for (fault, kind) in [
+        (FaultKind::AccessDenied, Kind::Denied),
+        (FaultKind::Throttle, Kind::Transient),
+        (FaultKind::RepeatToken, Kind::Transient),
+    ] {
+        let mut world = written();
+        world.faults.add(Fault::on("logs", fault.clone()));
+        let failed = remembered(world).await.unwrap_err();
+        assert_eq!(failed.kind, kind, "{fault:?}: {failed}");
+    }
+
+    let mut world = written();
+    let once = Fault::on("FilterLogEvents", FaultKind::Throttle).times(1);
+    world.faults.add(once);
+    assert_eq!(remembered(world).await.unwrap().len(), 2);
+}

@@ -32,6 +32,8 @@ mod logs;
 mod moto;
 #[cfg(feature = "cli")]
 mod other_account;
+#[cfg(feature = "cli")]
+mod simulation;
 
 // The operator's tool.
 #[cfg(feature = "cli")]

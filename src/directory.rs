@@ -1,10 +1,11 @@
 //! The identity store: its answers, as plain values. The only file that names
-//! its client.
+//! its client, but for those below it.
 //!
 //! Reads are whole or they are failures: every page is read, every row has to
 //! have what makes it one, and a question about a hundred groups has to be
 //! answered for each. What is not known is [`Answer::Unread`], never "no".
 
+mod failure;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,12 +21,8 @@ use aws_sdk_identitystore::operation::describe_user::DescribeUserOutput;
 use aws_sdk_identitystore::operation::get_group_id::GetGroupIdOutput;
 use aws_sdk_identitystore::operation::get_user_id::GetUserIdOutput;
 use aws_sdk_identitystore::operation::is_member_in_groups::IsMemberInGroupsOutput;
-use aws_sdk_identitystore::types::error::{
-    AccessDeniedException, ResourceNotFoundException, ValidationException,
-};
 use aws_sdk_identitystore::types::{
-    AlternateIdentifier, Group, GroupMembership, MemberId, ResourceType, UniqueAttribute,
-    UserStatus,
+    AlternateIdentifier, Group, GroupMembership, MemberId, UniqueAttribute, UserStatus,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::Document;
@@ -38,12 +35,13 @@ use crate::identity::Id;
 use crate::pace::Pace;
 use crate::policy::Selector;
 use crate::policy::fit::Answer;
+use failure::{failed, or_gone};
 use reading::Remembered;
 pub use reading::{Failure, Reading, Stale};
 
-/// Calls of one kind go one after another. The Identity Store takes 20 a second
-/// of each, and there is nothing to gain from using them up at once.
-const BURST: f64 = 1.0;
+/// The Identity Store takes so many calls of one kind in a second. What the table's
+/// pace leaves of them may go at once.
+const A_SECOND: f64 = 20.0;
 
 /// IsMemberInGroups takes 1 to 100 group ids.
 const GROUPS_A_CALL: usize = 100;
@@ -77,7 +75,7 @@ impl IdentityStore {
         IdentityStore {
             client: Client::from_conf(settings.build()),
             store_id: config.identity_store_id.clone(),
-            pace: Pace::new(BURST, rate, Arc::clone(flight)),
+            pace: Pace::new((A_SECOND - rate).max(1.0), rate, Arc::clone(flight)),
             names: config.log_names,
             memory: Mutex::default(),
         }
@@ -400,121 +398,4 @@ fn unique(
     unique
         .map(AlternateIdentifier::UniqueAttribute)
         .map_err(|error| CallError::new(call, Kind::Refused, error.to_string()))
-}
-
-/// What a failed call means.
-fn failed<E>(call: &'static str, error: &SdkError<E, HttpResponse>) -> CallError
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let failed = CallError::of(call, error);
-    let exception = error.as_service_error().and_then(std::error::Error::source);
-    match exception.and_then(meaning) {
-        // A fault of the service proves nothing, whatever else it says.
-        Some(kind) if !failed.is_transient() => failed.meaning(kind),
-        _ => failed,
-    }
-}
-
-/// What an exception means that says more than its code. A
-/// ResourceNotFoundException is read by the type of what is not there (a store
-/// that is not there is a wrong setting), unless it gives a reason: then nobody
-/// could look, and whatever was asked about may well be there.
-fn meaning(exception: &(dyn std::error::Error + 'static)) -> Option<Kind> {
-    if let Some(not_found) = exception.downcast_ref::<ResourceNotFoundException>() {
-        return match (not_found.reason(), not_found.resource_type()) {
-            (Some(_), _) => Some(Kind::NoKey),
-            (None, Some(ResourceType::User)) => Some(Kind::NoUser),
-            (None, Some(ResourceType::Group)) => Some(Kind::NoGroup),
-            (None, _) => None,
-        };
-    }
-    let denied = exception.downcast_ref::<AccessDeniedException>();
-    let invalid = exception.downcast_ref::<ValidationException>();
-    let denied = denied.and_then(|error| Some(error.reason()?.as_str()));
-    let invalid = invalid.and_then(|error| Some(error.reason()?.as_str()));
-    let reason = denied.or(invalid)?;
-    reason.starts_with("KMS_").then_some(Kind::NoKey)
-}
-
-/// [`Answer::Gone`] where what was asked about is what is not there.
-fn or_gone<T>(answer: Result<T, CallError>, gone: Kind) -> Result<Answer<T>, CallError> {
-    match answer {
-        Ok(value) => Ok(Answer::Is(value)),
-        Err(error) if error.kind == gone => Ok(Answer::Gone),
-        Err(error) => Err(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_sdk_identitystore::types::{
-        AccessDeniedExceptionReason, ResourceNotFoundExceptionReason, ValidationExceptionReason,
-    };
-
-    use super::*;
-
-    fn not_found(kind: Option<&str>, reason: Option<&str>) -> Option<Kind> {
-        let exception = ResourceNotFoundException::builder()
-            .set_resource_type(kind.map(ResourceType::from))
-            .set_reason(reason.map(ResourceNotFoundExceptionReason::from))
-            .build();
-        meaning(&exception)
-    }
-
-    #[test]
-    fn what_is_not_found_is_gone_by_its_type() {
-        assert_eq!(not_found(Some("USER"), None), Some(Kind::NoUser));
-        assert_eq!(not_found(Some("GROUP"), None), Some(Kind::NoGroup));
-        for other in [
-            None,
-            Some("IDENTITY_STORE"),
-            Some("GROUP_MEMBERSHIP"),
-            Some("user"),
-        ] {
-            assert_eq!(not_found(other, None), None, "{other:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_found_for_a_reason_is_unread_whatever_its_type() {
-        for reason in ["KMS_KEY_NOT_FOUND", "KMS_SOMETHING_NEW", "OTHER", ""] {
-            for kind in [
-                None,
-                Some("USER"),
-                Some("GROUP"),
-                Some("IDENTITY_STORE"),
-                Some("NEW"),
-            ] {
-                let meant = not_found(kind, Some(reason));
-                assert_eq!(meant, Some(Kind::NoKey), "{kind:?} {reason:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_key_that_may_not_be_used_is_no_matter_of_the_roles_policy_alone() {
-        let denied = |reason: Option<&str>| {
-            let reason = reason.map(AccessDeniedExceptionReason::from);
-            meaning(&AccessDeniedException::builder().set_reason(reason).build())
-        };
-        assert_eq!(denied(Some("KMS_ACCESS_DENIED")), Some(Kind::NoKey));
-        assert_eq!(denied(Some("KMS_NEW")), Some(Kind::NoKey));
-        assert_eq!(denied(Some("SOMETHING_ELSE")), None);
-        assert_eq!(denied(None), None);
-        let invalid = |reason: Option<&str>| {
-            let reason = reason.map(ValidationExceptionReason::from);
-            meaning(&ValidationException::builder().set_reason(reason).build())
-        };
-        for reason in [
-            "KMS_DISABLED",
-            "KMS_INVALID_STATE",
-            "KMS_INVALID_ARN",
-            "KMS_NEW",
-        ] {
-            assert_eq!(invalid(Some(reason)), Some(Kind::NoKey), "{reason}");
-        }
-        assert_eq!(invalid(Some("SOMETHING_ELSE")), None);
-        assert_eq!(invalid(None), None);
-    }
 }

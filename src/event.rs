@@ -118,6 +118,28 @@ pub enum Claim {
 }
 
 impl Claim {
+    /// Whether both are about the same thing, so that the later one counts.
+    pub fn is_about_the_same(&self, other: &Claim) -> bool {
+        match (self, other) {
+            (
+                Claim::Member { group, user, .. },
+                Claim::Member {
+                    group: other_group,
+                    user: other_user,
+                    ..
+                },
+            ) => group == other_group && user == other_user,
+            (
+                Claim::Exists { identity, .. },
+                Claim::Exists {
+                    identity: other, ..
+                },
+            ) => identity == other,
+            (Claim::Enabled { user, .. }, Claim::Enabled { user: other, .. }) => user == other,
+            _ => false,
+        }
+    }
+
     /// Whether what was read says otherwise.
     pub fn is_contradicted_by(&self, directory: &Directory) -> bool {
         let (read, claimed) = match self {

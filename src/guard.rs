@@ -50,6 +50,17 @@ impl Window {
         self.put(studio_id, identity, now_ms, false);
     }
 
+    /// Remembers a deletion that the log tells of; but for one that is remembered
+    /// already, and was this process's own.
+    pub fn recall(&mut self, studio_id: &str, identity: Identity, at_ms: i64) {
+        const SAME_MS: i64 = 60_000;
+        let known = self.deletions.get(studio_id).into_iter().flatten();
+        let mut same = known.filter(|known| known.identity == identity);
+        if !same.any(|known| (known.at_ms - at_ms).abs() < SAME_MS) {
+            self.record(studio_id, identity, at_ms);
+        }
+    }
+
     /// Remembers a deletion that was perhaps made. However often it is tried, it
     /// counts once.
     pub fn record_perhaps(&mut self, studio_id: &str, identity: Identity, now_ms: i64) {

@@ -54,6 +54,11 @@ impl Function {
         &self.engine
     }
 
+    /// How much is unfinished: identities, and Studios of which everybody is.
+    pub fn unfinished(&self) -> usize {
+        locked(&self.unfinished).len()
+    }
+
     /// Answers one payload, whatever it is. `deadline` is when Lambda stops the
     /// invocation.
     ///
@@ -223,7 +228,7 @@ impl Function {
                 *locked(&self.full_pass_ms) = Some(pass.began_ms);
             }
         }
-        counts.unfinished = locked(&self.unfinished).len();
+        counts.unfinished = self.unfinished();
         telemetry::report(&pass.report);
         self.count(&pass, counts);
         pass
@@ -259,7 +264,7 @@ impl Function {
     fn count_rejected(&self) {
         let rejected = Counts {
             rejected: 1,
-            unfinished: locked(&self.unfinished).len(),
+            unfinished: self.unfinished(),
             ..Counts::default()
         };
         self.count(&Pass::default(), rejected);

@@ -20,10 +20,14 @@
 //!
 //! * [`identity`]: who is mapped, and ids.
 //! * [`policy`]: the table, as people write it and as it is used;
-//!   [`policy::fit`], which rule fits whom.
+//!   [`policy::fit`], which rule fits whom; [`policy::doubt`], what is not known
+//!   well enough, and about whom.
 //! * [`event`]: from a payload to a [`Scope`](event::Scope).
 //! * [`plan`]: wanted × actual → changes. The heart.
 //! * [`guard`]: what of a plan must wait.
+//! * [`unfinished`]: what could not be done for a reason that passes, and when it
+//!   is looked at again.
+//! * [`acknowledge`]: which messages come back.
 //!
 //! The edges:
 //!
@@ -31,16 +35,22 @@
 //!   its client.
 //! * [`studio`]: reads and writes of mappings, and the only file that names
 //!   EMR's client.
-//! * [`aws`]: what the two have in common: timeouts, retries, answers that are
+//! * [`log`]: the function's own log, read again: what was deleted before this
+//!   process.
+//! * [`aws`]: what these have in common: timeouts, retries, answers that are
 //!   checked before anybody believes them, and errors.
 //! * [`pace`]: how fast the services are called.
 //!
 //! And what ties them together:
 //!
 //! * [`config`]: the environment.
-//! * [`sync`]: one pass, observe → plan → guard → apply.
-//! * [`handler`]: one invocation, payload in, answer out.
-//! * [`report`], [`telemetry`], [`error`]: what is said of it.
+//! * [`sync`]: one pass, observe → plan → guard → apply, in each Studio beside the
+//!   others.
+//! * [`handler`]: one invocation, payload in, answer out; and what is kept from one
+//!   to the next.
+//! * [`report`], [`record`], [`telemetry`], [`error`]: what is said of it.
+//!
+//! `docs/semantics.md` says what happens in each case, and which test holds it.
 //!
 //! With the feature `cli` there are also `emulator`, an embedded AWS that tests
 //! and simulations run against, and `cli`, the operator's tool. Neither is in

@@ -116,7 +116,8 @@ pub enum Outcome {
     Withheld,
     /// Not made, because nobody agreed to it: a deletion where the approval given
     /// was for another set, or a change that was not there yet when somebody at a
-    /// terminal was asked.
+    /// terminal was asked. Or a creation whose turn came so late that the
+    /// membership was asked for again, and was there no more.
     Skipped,
     /// A creation for which the Studio has no room.
     OverCapacity,

@@ -23,7 +23,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use chrono::Utc;
 use futures_util::future::join_all;
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::Instant;
 
 pub use access::{Access, Survey};
@@ -44,7 +44,7 @@ use crate::report::{Pass, Report};
 use crate::studio::Studio;
 use crate::unfinished::merge;
 use make::Step;
-use memory::{Memory, Remembered};
+use memory::{Memory, Recalled, Remembered};
 use observe::Seen;
 use readings::{Read, Readings};
 
@@ -67,9 +67,8 @@ pub struct Engine {
     store: IdentityStore,
     studios: Vec<Studio>,
     log: Option<Log>,
-    /// Whether the log was asked for the deletions before this process, and why
-    /// that failed if it did and will again.
-    recalled: OnceCell<Option<CallError>>,
+    /// What came of asking the log for the deletions before this process.
+    recalled: AsyncMutex<Recalled>,
     tally: Arc<Tally>,
     memory: Mutex<Memory>,
     /// Changes that are being made at once, or wait for their turn.
@@ -196,7 +195,7 @@ impl Engine {
             store: IdentityStore::new(config, sdk, &flight, &tally),
             studios: Studio::of_table(&table, sdk, &flight, &tally).await,
             log: log.map(|group| Log::new(group, sdk, &flight, &tally)),
-            recalled: OnceCell::new(),
+            recalled: AsyncMutex::default(),
             table,
             mode: config.mode,
             log_names: config.log_names,

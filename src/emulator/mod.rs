@@ -127,6 +127,11 @@ impl Emulator {
         Emulator { world, served }
     }
 
+    /// Whether it has no socket.
+    pub fn is_in_process(&self) -> bool {
+        self.served.is_none()
+    }
+
     /// What clients of this process reach it by, whatever their endpoint.
     pub fn http_client(&self) -> SharedHttpClient {
         in_process::http_client(&self.world)

@@ -104,33 +104,6 @@ impl Engine {
         }
     }
 
-    /// Asks the function's own log, once a process, which deletions were made
-    /// before it. Why that failed, if it did.
-    async fn recall(&self, look: &Look<'_>) -> Option<CallError> {
-        let log = self.log.as_ref()?;
-        let recalled = self.recalled.get_or_try_init(async || {
-            let since_ms = guard::window_begins(&self.table.deletions, self.now_ms());
-            match log.deletions(since_ms, look.deadline).await {
-                Ok(deletions) => {
-                    self.with_memory(|memory| {
-                        for (deletion, at_ms) in deletions {
-                            let window = &mut memory.window;
-                            window.record(&deletion.studio_id, deletion.identity, at_ms);
-                        }
-                    });
-                    Ok(None)
-                }
-                // It would fail again, and cost a call each time.
-                Err(error) if !error.is_transient() => Ok(Some(error)),
-                Err(error) => Err(error),
-            }
-        });
-        match recalled.await {
-            Ok(refused) => refused.clone(),
-            Err(error) => Some(error),
-        }
-    }
-
     /// Lets held deletions go if exactly they were approved. With an approval of
     /// anything else nothing at all is deleted.
     pub(super) fn approve(&self, approved: &str, prepared: &mut [Prepared], pass: &mut Pass) {

@@ -5,12 +5,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::PoisonError;
 
 use super::{Engine, Look};
+use crate::aws::CallError;
 use crate::event::{Claim, Scope};
 use crate::guard::{self, Occupancy, Window};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::Action;
 use crate::policy::Selector;
 use crate::policy::fit::Reach;
+use crate::record::Deletion;
 
 /// How long it is remembered whom a Studio has mapped, in milliseconds.
 const LISTED_MS: i64 = 5 * 60_000;
@@ -26,6 +28,65 @@ pub(super) struct Memory {
     /// when that was last tried.
     orphans: HashMap<(usize, Identity), i64>,
     warned: HashSet<usize>,
+}
+
+/// What came of asking the function's own log which deletions were made before
+/// this process.
+#[derive(Debug, Default)]
+pub(super) enum Recalled {
+    /// It was not asked yet.
+    #[default]
+    NotYet,
+    /// They are in the window.
+    Known,
+    /// It could not be read, when that was last tried, in milliseconds.
+    Unknown { why: CallError, at_ms: i64 },
+}
+
+/// After how long the log is asked again that could not be read, in milliseconds.
+const ASKED_MS: i64 = 5 * 60_000;
+
+impl Engine {
+    /// Asks the function's own log, once a process, which deletions were made
+    /// before it: the guard goes by those too. Why that failed, if it did.
+    pub(super) async fn recall(&self, look: &Look<'_>) -> Option<CallError> {
+        let log = self.log.as_ref()?;
+        let mut recalled = self.recalled.lock().await;
+        let now_ms = self.now_ms();
+        match &*recalled {
+            Recalled::Known => return None,
+            Recalled::Unknown { why, at_ms } if now_ms - at_ms < ASKED_MS => {
+                return Some(why.clone());
+            }
+            Recalled::Unknown { .. } | Recalled::NotYet => {}
+        }
+        let since_ms = guard::window_begins(&self.table.deletions, now_ms);
+        match log.deletions(since_ms, look.deadline).await {
+            Ok(deletions) => {
+                self.with_memory(|memory| {
+                    for (
+                        Deletion {
+                            studio_id,
+                            identity,
+                        },
+                        at_ms,
+                    ) in deletions
+                    {
+                        memory.window.recall(&studio_id, identity, at_ms);
+                    }
+                });
+                *recalled = Recalled::Known;
+                None
+            }
+            Err(why) => {
+                *recalled = Recalled::Unknown {
+                    why: why.clone(),
+                    at_ms: now_ms,
+                };
+                Some(why)
+            }
+        }
+    }
 }
 
 /// What a Studio's complete list had.

@@ -181,11 +181,23 @@ impl<'p> Readings<'p> {
     /// not have caught up with it.
     fn lags(&self, directory: &Directory) -> bool {
         let now_ms = self.engine.now_ms();
-        self.look.events.iter().any(|event| {
-            let is_fresh = event.time_ms.is_some_and(|at| now_ms - at < FRESH_MS);
-            let claim = event.claim.as_ref().filter(|_| is_fresh);
-            claim.is_some_and(|claim| claim.is_contradicted_by(directory))
-        })
+        let events = self.look.events;
+        let claims = events
+            .iter()
+            .filter_map(|event| event.claim.as_ref().zip(event.time_ms));
+        // Of those about the same thing, the one that happened last: the queue
+        // keeps an order, but not always that.
+        let is_last = |claim: &Claim, at: i64| {
+            let same = claims
+                .clone()
+                .filter(|(other, _)| claim.is_about_the_same(other));
+            same.max_by_key(|(_, at)| *at)
+                .is_none_or(|(last, last_at)| last == claim || last_at == at)
+        };
+        claims
+            .clone()
+            .filter(|(claim, at)| now_ms - at < FRESH_MS && is_last(claim, *at))
+            .any(|(claim, _)| claim.is_contradicted_by(directory))
     }
 }
 

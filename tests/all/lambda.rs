@@ -7,7 +7,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, Seed, World};
+use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, LogLine, Seed, World};
+use emr_studio_sync::record::deletion;
 use serde_json::{Value, json};
 use support::runtime::Lambda;
 use support::{
@@ -402,4 +403,145 @@ async fn what_is_short_of_time_stops_cleanly_and_is_to_be_run_again() {
     let report = lambda.invoke(&schedule()).await.unwrap();
     assert_eq!(report["remaining"], 0);
     assert_eq!(mappings(&emulator.world()).len(), 5);
+}
+
+// ------------------------------------------------------- process after process
+
+const LOG_GROUP: &str = "/aws/lambda/studio-sync";
+
+/// A process that knows its log group.
+async fn with_a_log(emulator: &Emulator, table: &str) -> Lambda {
+    let url = emulator.url();
+    let more = [
+        ("AWS_LAMBDA_LOG_GROUP_NAME", LOG_GROUP),
+        ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", url.as_str()),
+    ];
+    lambda(emulator, table, &more).await
+}
+
+/// A world of so many analysts, all of them mapped.
+async fn analysts(users: usize) -> (Emulator, String) {
+    let mut start = world();
+    for number in 0..users {
+        let name = format!("user-{number:02}");
+        start.add_user(&name).unwrap();
+        start.add_member("data-analysts", &name).unwrap();
+    }
+    start.log_groups.insert(LOG_GROUP.to_owned());
+    let emulator = emulator(start).await;
+    let table = table(|_| ()).to_string();
+    let first = lambda(&emulator, &table, &[]).await;
+    first.invoke(&schedule()).await.unwrap();
+    (emulator, table)
+}
+
+/// Takes somebody out of the group; the event of it.
+fn removal(emulator: &Emulator, number: usize) -> Value {
+    let mut world = emulator.world();
+    let name = format!("user-{number:02}");
+    let (group, user) = (
+        world.group_id("data-analysts").unwrap(),
+        world.user_id(&name).unwrap(),
+    );
+    world.remove_member("data-analysts", &name).unwrap();
+    support::member_removed(&group, &user)
+}
+
+/// What CloudWatch does with what a process prints.
+async fn ingest(emulator: &Emulator, lambda: &Lambda) {
+    let lines = lambda.log().await;
+    let mut world = emulator.world();
+    let at_ms = chrono::Utc::now().timestamp_millis();
+    let lines = lines.into_iter().map(|line| LogLine {
+        group: LOG_GROUP.to_owned(),
+        at_ms,
+        message: line.to_string(),
+    });
+    world.log.extend(lines);
+}
+
+#[tokio::test]
+async fn thirty_removals_in_thirty_processes_stay_within_the_guard() {
+    let (emulator, table) = analysts(57).await;
+    assert_eq!(mappings(&emulator.world()).len(), 62, "of analytics 60");
+    let mut asked = 0;
+    for number in 0..30 {
+        let lambda = with_a_log(&emulator, &table).await;
+        lambda.invoke(&removal(&emulator, number)).await.unwrap();
+        ingest(&emulator, &lambda).await;
+        let calls = std::mem::take(&mut emulator.world().calls);
+        let mut calls = calls.iter();
+        asked += usize::from(calls.any(|call| call.operation == "FilterLogEvents"));
+    }
+    // A fifth of those that there were.
+    let left = mappings(&emulator.world()).len() - 2;
+    assert!((60 - 12..=60 - 9).contains(&left), "{left} of 60 are left");
+    assert_eq!(
+        asked, 30,
+        "each process asks once, before its first deletion"
+    );
+    // What was held waits for a person, who is told of all of it.
+    let lambda = with_a_log(&emulator, &table).await;
+    let report = lambda.invoke(&schedule()).await.unwrap();
+    assert_eq!(report["held"], 30 - (60 - left));
+    let approve = json!({ "action": "reconcile", "approve": report["plan_id"] });
+    let report = lambda.invoke(&approve).await.unwrap();
+    assert_eq!(report["deleted"], 30 - (60 - left));
+    let log = lambda.log().await;
+    let approved = log.iter().filter(|line| line["approved"] == true).count();
+    assert_eq!(approved, 30 - (60 - left), "and it is recorded as approved");
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_read_is_told_and_the_process_goes_by_its_own_deletions() {
+    let (emulator, table) = analysts(20).await;
+    let denied = Fault::on("FilterLogEvents", FaultKind::AccessDenied);
+    emulator.world().faults.add(denied);
+    let lambda = with_a_log(&emulator, &table).await;
+    let mut deleted = 0;
+    for number in 0..8 {
+        let report = lambda.invoke(&removal(&emulator, number)).await.unwrap();
+        let problems = report["problems"].to_string();
+        assert!(problems.contains("FilterLogEvents failed"), "{problems}");
+        deleted += report["deleted"].as_u64().unwrap();
+    }
+    assert_eq!(deleted, 5, "the floor");
+    let calls = std::mem::take(&mut emulator.world().calls);
+    let asked = calls
+        .iter()
+        .filter(|call| call.operation == "FilterLogEvents");
+    assert_eq!(asked.count(), 1, "not for each deletion");
+}
+
+#[test]
+fn only_a_deletion_that_was_made_and_not_approved_counts_whatever_else_is_in_the_log() {
+    let record = json!({
+        "message": "change", "action": "delete", "outcome": "done", "studio_id": ANALYTICS,
+        "identity_type": "USER", "identity_id": "0a1b2c3d-1001-7001-8001-00000000a001",
+    });
+    let read = |change: &dyn Fn(&mut Value)| {
+        let mut line = record.clone();
+        change(&mut line);
+        deletion(&line.to_string())
+    };
+    let found = read(&|_| ()).unwrap();
+    assert_eq!(found.studio_id, ANALYTICS);
+    assert_eq!(
+        found.identity.to_string(),
+        "USER 0a1b2c3d-1001-7001-8001-00000000a001"
+    );
+    for (field, value) in [
+        ("message", json!("report")),
+        ("action", json!("create")),
+        ("outcome", json!("held")),
+        ("outcome", json!("failed")),
+        ("approved", json!(true)),
+        ("identity_type", json!("ROBOT")),
+        ("identity_id", json!("")),
+        ("identity_id", json!(7)),
+        ("studio_id", Value::Null),
+    ] {
+        assert_eq!(read(&|line| line[field] = value.clone()), None, "{field}");
+    }
+    assert_eq!(deletion("START RequestId: 8476a536"), None);
 }

@@ -13,6 +13,7 @@ mod hostile;
 mod plan;
 mod policy;
 mod template;
+mod unfinished;
 
 #[cfg(feature = "cli")]
 mod support;
@@ -24,6 +25,8 @@ mod convergence;
 mod emulator;
 #[cfg(feature = "cli")]
 mod engine;
+#[cfg(feature = "cli")]
+mod hours;
 #[cfg(feature = "cli")]
 mod lambda;
 #[cfg(feature = "cli")]

@@ -91,6 +91,14 @@ impl Bench {
         Bench { emulator, function }
     }
 
+    /// Without a socket: for tests whose clock stands still, and who are spared
+    /// the time that passes.
+    pub async fn in_process(world: World, table: Value, mode: Mode) -> Bench {
+        let emulator = Emulator::in_process(world);
+        let function = function(&emulator, &table, mode).await;
+        Bench { emulator, function }
+    }
+
     /// The same AWS, and a process that remembers nothing.
     pub async fn restarted(self, table: Value, mode: Mode) -> Bench {
         let function = function(&self.emulator, &table, mode).await;
@@ -142,13 +150,14 @@ async fn function(emulator: &Emulator, table: &Value, mode: Mode) -> Function {
         log_names: false,
         log_group: None,
     };
-    let sdk = aws::sdk_config()
+    let mut sdk = aws::sdk_config()
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(emulator.url())
-        .load()
-        .await;
-    Function::new(Engine::new(&config, &sdk).await, None, |_| {})
+        .endpoint_url(emulator.url());
+    if emulator.is_in_process() {
+        sdk = sdk.http_client(emulator.http_client());
+    }
+    Function::new(Engine::new(&config, &sdk.load().await).await, None, |_| {})
 }
 
 /// Every mapping of a world, as `analytics USER alice engineer`, sorted.

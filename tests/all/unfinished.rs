@@ -1,0 +1,197 @@
+//! What is still to be looked at, and which messages come back: pure, by a clock
+//! of the test's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use emr_studio_sync::acknowledge::{Delivered, RETURNS, returned};
+use emr_studio_sync::event::{Event, Scope};
+use emr_studio_sync::identity::{Id, Identity};
+use emr_studio_sync::policy::fit::Reach;
+use emr_studio_sync::unfinished::Unfinished;
+use proptest::prelude::*;
+
+const SECOND: i64 = 1_000;
+const MINUTE: i64 = 60 * SECOND;
+
+fn user(number: usize) -> Identity {
+    Identity::user(Id::parse(&format!("0a1b2c3d-1001-7001-8001-{number:012}")).unwrap())
+}
+
+fn only(numbers: impl IntoIterator<Item = usize>) -> Reach {
+    Reach::Only(numbers.into_iter().map(user).collect())
+}
+
+fn in_studio(studio: usize, reach: Reach) -> BTreeMap<usize, Reach> {
+    BTreeMap::from([(studio, reach)])
+}
+
+fn nothing() -> BTreeMap<usize, Reach> {
+    BTreeMap::new()
+}
+
+fn event_of(number: usize) -> Event {
+    Event {
+        id: Some(format!("event-{number}")),
+        scope: Scope::Identities(BTreeSet::from([user(number)])),
+        ..Event::default()
+    }
+}
+
+/// Fails at whatever is due, each minute; the minutes at which something was.
+fn fail_on(unfinished: &mut Unfinished, minutes: std::ops::Range<i64>) -> Vec<i64> {
+    let mut tried = Vec::new();
+    for minute in minutes {
+        let (due, events) = unfinished.due(minute * MINUTE);
+        if !due.is_empty() {
+            tried.push(minute);
+            unfinished.settle(&due, &due.clone(), &events, minute * MINUTE);
+        }
+    }
+    tried
+}
+
+#[test]
+fn what_has_failed_once_is_due_at_once_and_then_after_pauses_that_grow() {
+    let mut unfinished = Unfinished::default();
+    unfinished.settle(&in_studio(0, only([1])), &in_studio(0, only([1])), &[], 0);
+    let mut pauses = Vec::new();
+    let mut now = 0;
+    for _ in 0..9 {
+        let start = now;
+        while unfinished.due(now).0.is_empty() {
+            now += SECOND;
+        }
+        pauses.push((now - start) / SECOND);
+        let due = unfinished.due(now).0;
+        unfinished.settle(&due, &due.clone(), &[], now);
+    }
+    assert_eq!(pauses, [0, 15, 30, 60, 120, 180, 180, 180, 180]);
+}
+
+#[test]
+fn with_the_minutes_event_nothing_waits_five_minutes_and_after_an_hour_it_is_the_full_passs() {
+    let mut unfinished = Unfinished::default();
+    unfinished.settle(&in_studio(0, Reach::All), &in_studio(0, Reach::All), &[], 0);
+    let tried = fail_on(&mut unfinished, 1..120);
+    let gaps = tried.windows(2).map(|pair| pair[1] - pair[0]);
+    assert!(gaps.max() < Some(5), "{tried:?}");
+    assert!((60..65).contains(tried.last().unwrap()), "{tried:?}");
+    assert!(unfinished.is_empty());
+}
+
+#[test]
+fn what_a_pass_has_finished_is_forgotten_and_what_it_did_not_look_at_is_not() {
+    let mut unfinished = Unfinished::default();
+    let three = in_studio(0, only([1, 2, 3]));
+    unfinished.settle(&three, &three.clone(), &[], 0);
+    unfinished.settle(
+        &in_studio(0, only([1, 2])),
+        &in_studio(0, only([2])),
+        &[],
+        SECOND,
+    );
+    assert_eq!(unfinished.due(MINUTE).0, in_studio(0, only([2, 3])));
+    unfinished.settle(&in_studio(1, Reach::All), &nothing(), &[], SECOND);
+    assert_eq!(unfinished.len(), 2);
+    unfinished.settle(&in_studio(0, Reach::All), &nothing(), &[], SECOND);
+    assert!(unfinished.is_empty());
+}
+
+#[test]
+fn somebody_who_is_seen_to_be_right_does_not_finish_the_studio() {
+    let mut unfinished = Unfinished::default();
+    unfinished.settle(&in_studio(0, Reach::All), &in_studio(0, Reach::All), &[], 0);
+    unfinished.settle(&in_studio(0, only([1])), &nothing(), &[], SECOND);
+    assert_eq!(unfinished.due(MINUTE).0, in_studio(0, Reach::All));
+}
+
+#[test]
+fn the_events_that_led_to_it_are_told_when_it_is_tried_again() {
+    let mut unfinished = Unfinished::default();
+    let two = in_studio(0, only([1, 2]));
+    let events = [event_of(1), event_of(2)];
+    unfinished.settle(&two, &in_studio(0, only([2])), &events, 0);
+    assert_eq!(unfinished.due(0).1, [event_of(2)]);
+}
+
+#[test]
+fn many_of_a_studio_are_all_of_it() {
+    let mut unfinished = Unfinished::default();
+    let many = in_studio(0, only(0..150));
+    unfinished.settle(&many, &many.clone(), &[], 0);
+    assert_eq!(unfinished.due(0).0, in_studio(0, Reach::All));
+    assert_eq!(unfinished.len(), 1);
+}
+
+#[test]
+fn one_more_who_meets_a_dead_studio_makes_nobody_hurry() {
+    let mut unfinished = Unfinished::default();
+    unfinished.settle(&in_studio(0, Reach::All), &in_studio(0, Reach::All), &[], 0);
+    fail_on(&mut unfinished, 1..20);
+    assert!(unfinished.due(20 * MINUTE).0.is_empty() || unfinished.due(23 * MINUTE).0.len() == 1);
+    let now = (0..)
+        .map(|s| 20 * MINUTE + s * SECOND)
+        .find(|now| !unfinished.due(*now).0.is_empty());
+    let due = now.unwrap();
+    let all = in_studio(0, Reach::All);
+    unfinished.settle(&all, &all.clone(), &[], due);
+    unfinished.settle(&in_studio(0, only([1])), &in_studio(0, only([1])), &[], due);
+    assert!(unfinished.due(due + MINUTE).0.is_empty());
+    assert_eq!(unfinished.due(due + 3 * MINUTE).0, all);
+}
+
+fn any_reach() -> impl Strategy<Value = Reach> {
+    prop_oneof![
+        1 => Just(Reach::All),
+        4 => prop::collection::btree_set(0..6_usize, 1..4).prop_map(only),
+    ]
+}
+
+fn any_message() -> impl Strategy<Value = (u32, bool)> {
+    (1..7_u32, any::<bool>())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_left_is_due_within_minutes_and_whatever_is_looked_at_and_not_left_is_gone(
+        // Less than an hour in all: after that it is the full pass's.
+        passes in prop::collection::vec((0..2_usize, any_reach(), any::<bool>(), 0..110_i64), 1..30),
+    ) {
+        let mut unfinished = Unfinished::default();
+        let mut now = 0;
+        for (studio, reach, fails, pause) in passes {
+            now += pause * SECOND;
+            let looked_at = in_studio(studio, reach.clone());
+            let left = if fails { looked_at.clone() } else { nothing() };
+            unfinished.settle(&looked_at, &left, &[], now);
+            // Nobody waits longer than the longest pause.
+            let later = unfinished.due(now + 3 * MINUTE).0;
+            let covers = |who: usize| later.get(&studio).is_some_and(|due| due.covers(&user(who)));
+            for who in (0..6).filter(|who| reach.covers(&user(*who))) {
+                if fails {
+                    prop_assert!(covers(who), "user {who} is forgotten");
+                } else if reach == Reach::All {
+                    prop_assert!(!covers(who), "user {who} is finished");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_message_comes_back_where_one_studio_was_dealt_with_nor_for_ever_nor_for_nothing(
+        messages in prop::collection::vec(any_message(), 0..10), dealt_with_none in any::<bool>(),
+    ) {
+        let ids: Vec<String> = (0..messages.len()).map(|index| format!("m{index}")).collect();
+        let delivered: Vec<Delivered<'_>> = ids.iter().zip(&messages)
+            .map(|(id, (receives, looks))| Delivered { id, receives: *receives, looks: *looks })
+            .collect();
+        let back = returned(&delivered, dealt_with_none);
+        for message in &delivered {
+            let expected = dealt_with_none && message.looks && message.receives <= RETURNS;
+            prop_assert_eq!(back.contains(&message.id), expected);
+        }
+        prop_assert!(back.len() <= delivered.len());
+    }
+}

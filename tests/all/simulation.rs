@@ -31,7 +31,7 @@ use outage::Down;
 /// A part of the life of a company, and what was measured in it.
 type Scenario = fn() -> Pin<Box<dyn Future<Output = Vec<Level>>>>;
 
-const SCENARIOS: [Scenario; 15] = [
+const SCENARIOS: [Scenario; 16] = [
     || Box::pin(failing::for_an_hour(What::Person, How::Refuses)),
     || Box::pin(failing::for_an_hour(What::Person, How::Hangs)),
     || Box::pin(failing::for_an_hour(What::Studio, How::Refuses)),
@@ -43,6 +43,7 @@ const SCENARIOS: [Scenario; 15] = [
     || Box::pin(death::in_the_middle()),
     || Box::pin(death::with_something_unfinished()),
     || Box::pin(crowd::whom_no_rule_concerns()),
+    || Box::pin(crowd::who_leave_without_a_name()),
     || Box::pin(crowd::before_somebody_else()),
     || Box::pin(life::of_two_days(1)),
     || Box::pin(life::of_two_days(2)),

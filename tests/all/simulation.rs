@@ -31,13 +31,15 @@ use outage::Down;
 /// A part of the life of a company, and what was measured in it.
 type Scenario = fn() -> Pin<Box<dyn Future<Output = Vec<Level>>>>;
 
-const SCENARIOS: [Scenario; 16] = [
+const SCENARIOS: [Scenario; 18] = [
     || Box::pin(failing::for_an_hour(What::Person, How::Refuses)),
     || Box::pin(failing::for_an_hour(What::Person, How::Hangs)),
     || Box::pin(failing::for_an_hour(What::Studio, How::Refuses)),
     || Box::pin(failing::for_an_hour(What::Studio, How::Hangs)),
     || Box::pin(outage::for_ten_minutes(Down::Emr)),
     || Box::pin(outage::for_ten_minutes(Down::IdentityStore)),
+    || Box::pin(outage::for_ten_minutes(Down::EmrHangs)),
+    || Box::pin(outage::for_ten_minutes(Down::IdentityStoreHangs)),
     || Box::pin(outage::for_ten_minutes(Down::Storm)),
     || Box::pin(death::after_each_removal()),
     || Box::pin(death::in_the_middle()),

@@ -235,20 +235,24 @@ impl Company {
         self.process = None;
     }
 
-    /// A person lets go what is held, and is told how much that is.
-    pub async fn approve(&mut self) -> u64 {
+    /// A person looks at what is held, and lets it go.
+    pub async fn approve(&mut self) {
         while self.is_busy() {
             self.step(now_ms() + 1_000).await;
         }
         let function = self.begin_process().await.function;
-        let held = order(&function, json!({ "action": "plan" })).await;
-        let Some(plan_id) = held["plan_id"].as_str() else {
-            return 0;
+        let Some(held) = order(&function, json!({ "action": "plan" })).await else {
+            return;
         };
-        let approval = json!({ "action": "reconcile", "approve": plan_id });
-        order(&function, approval).await["deleted"]
-            .as_u64()
-            .unwrap()
+        if let Some(plan_id) = held["plan_id"].as_str() {
+            self.witness.lock().unwrap().is_approved = true;
+            order(
+                &function,
+                json!({ "action": "reconcile", "approve": plan_id }),
+            )
+            .await;
+            self.witness.lock().unwrap().is_approved = false;
+        }
     }
 
     /// Whether an invocation is going on.
@@ -342,7 +346,7 @@ impl Company {
         if let Lives::ByChance(chance) = &mut self.lives {
             let hours_later = || now_ms() + chance.i64(1_800_000..6 * 3_600_000);
             let dies_ms = process.dies_ms.unwrap_or_else(hours_later);
-            process.dies_ms = Some(match chance.u8(..100) {
+            process.dies_ms = Some(match chance.u8(..30) {
                 0 => now_ms() + chance.i64(0..8_000),
                 _ => dies_ms,
             });
@@ -358,10 +362,10 @@ impl Company {
     }
 }
 
-/// What a person asks for.
-async fn order(function: &Function, payload: Value) -> Value {
+/// What a person is answered, unless something was left unfinished.
+async fn order(function: &Function, payload: Value) -> Option<Value> {
     let ends = Instant::now() + TIMEOUT;
-    function.handle(payload, ends).await.unwrap()
+    function.handle(payload, ends).await.ok()
 }
 
 /// How long the services take on a good day.

@@ -15,6 +15,8 @@ use super::people::{fifty, joins_or_leaves};
 pub enum Down {
     Emr,
     IdentityStore,
+    EmrHangs,
+    IdentityStoreHangs,
     /// EMR throttles: others leave nothing of its bucket.
     Storm,
 }
@@ -23,17 +25,25 @@ pub async fn for_ten_minutes(down: Down) -> Vec<Level> {
     let name = match down {
         Down::Emr => "EMR is down for ten minutes",
         Down::IdentityStore => "the Identity Store is down for ten minutes",
+        Down::EmrHangs => "EMR hangs for ten minutes",
+        Down::IdentityStoreHangs => "the Identity Store hangs for ten minutes",
         Down::Storm => "others use up EMR's rate limit for ten minutes",
     };
     let mut company = Company::new(fifty(), json!({})).await;
     company.live(minutes(30)).await;
     let service = match down {
-        Down::Emr | Down::Storm => "emr",
-        Down::IdentityStore => "identitystore",
+        Down::Emr | Down::EmrHangs | Down::Storm => "emr",
+        Down::IdentityStore | Down::IdentityStoreHangs => "identitystore",
     };
     match down {
         Down::Storm => company.drain(),
-        _ => company.suffer(Fault::on(service, FaultKind::ServerError), minutes(10)),
+        Down::Emr | Down::IdentityStore => {
+            company.suffer(Fault::on(service, FaultKind::ServerError), minutes(10));
+        }
+        Down::EmrHangs | Down::IdentityStoreHangs => {
+            let hangs = FaultKind::Latency(minutes(1));
+            company.suffer(Fault::on(service, hangs), minutes(10));
+        }
     }
     for change in 0..20 {
         let (group, who) = match change % 2 {

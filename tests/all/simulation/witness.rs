@@ -14,7 +14,9 @@ use crate::support::FOREIGN;
 pub struct Witness {
     /// The writes to what is somebody else's.
     pub trespasses: Vec<String>,
-    /// By Studio: when a mapping was deleted, and how many the table had there.
+    /// Whether a person has approved what is deleted now.
+    pub is_approved: bool,
+    /// By Studio, unless it was approved: when a mapping was deleted, and how many the table had there.
     pub deletions: BTreeMap<String, Vec<(Ms, usize)>>,
 }
 
@@ -48,7 +50,7 @@ impl Witness {
         if mapping.session_policy_arn == FOREIGN {
             self.trespasses.push(format!("{operation} {key:?}"));
         }
-        if operation.starts_with("Delete") {
+        if operation.starts_with("Delete") && !self.is_approved {
             let owned = world
                 .mappings
                 .iter()

@@ -45,8 +45,8 @@ impl Log {
         }
     }
 
-    /// FilterLogEvents, all pages: the deletions that were made since a time in
-    /// milliseconds, and when; but for those that a person approved.
+    /// FilterLogEvents, all pages: the deletions that were made, or held, since a
+    /// time in milliseconds, and when.
     ///
     /// # Errors
     /// If any page failed.

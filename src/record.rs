@@ -33,8 +33,7 @@ pub struct Record<'r> {
 const CHANGE: &str = "change";
 
 /// CloudWatch Logs' filter for the records that the guard remembers by.
-pub const DELETIONS: &str =
-    r#"{ ($.message = "change") && ($.action = "delete") && ($.outcome = "done") }"#;
+pub const DELETIONS: &str = r#"{ ($.message = "change") && ($.action = "delete") }"#;
 
 impl Record<'_> {
     /// Writes it to the log.
@@ -92,27 +91,42 @@ impl Record<'_> {
     }
 }
 
-/// A deletion that was made and recorded.
+/// A deletion that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
     /// The Studio's id.
     pub studio_id: String,
-    /// Whose mapping it was.
+    /// Whose mapping it is about.
     pub identity: Identity,
+    /// What became of it.
+    pub fate: Fate,
 }
 
-/// Reads a line of the log: the deletion that it tells of, if it was made, and
-/// not by approval.
+/// What became of a recorded deletion, as far as the guard minds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was made.
+    Made,
+    /// It was made, because a person had approved it.
+    Approved,
+    /// It was held.
+    Held,
+}
+
+/// Reads a line of the log: the deletion that it tells of, if it was made, or held.
 pub fn deletion(line: &str) -> Option<Deletion> {
     let record: Value = serde_json::from_str(line).ok()?;
     let text = |field: &str| record[field].as_str();
-    let counts = text("message") == Some(CHANGE)
-        && text("action") == Some(Action::Delete.name())
-        && text("outcome") == Some(Outcome::Done.name())
-        && record["approved"] != true;
-    if !counts {
+    if text("message") != Some(CHANGE) || text("action") != Some(Action::Delete.name()) {
         return None;
     }
+    let outcome = text("outcome")?;
+    let fate = match record["approved"] == true {
+        _ if outcome == Outcome::Held.name() => Fate::Held,
+        _ if outcome != Outcome::Done.name() => return None,
+        true => Fate::Approved,
+        false => Fate::Made,
+    };
     let id = Id::from_service(text("identity_id")?)?;
     let kind = match text("identity_type")? {
         "USER" => IdentityType::User,
@@ -122,5 +136,6 @@ pub fn deletion(line: &str) -> Option<Deletion> {
     Some(Deletion {
         studio_id: text("studio_id")?.to_owned(),
         identity: Identity { kind, id },
+        fate,
     })
 }

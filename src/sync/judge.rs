@@ -89,6 +89,14 @@ impl Engine {
                 Err(error) => refusal = Some(error),
             }
         }
+        if task.mode == Mode::Apply && verdict != Verdict::Count {
+            let held = match verdict {
+                Verdict::Hold => &planned[..],
+                Verdict::Pass | Verdict::Count => &[],
+            };
+            let held = held.iter().map(|change| &change.identity);
+            self.with_memory(|memory| memory.window.hold(studio_id, held));
+        }
         let fate = match verdict {
             Verdict::Pass => Outcome::Done,
             Verdict::Hold => Outcome::Held,

@@ -12,7 +12,7 @@ use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::Action;
 use crate::policy::Selector;
 use crate::policy::fit::Reach;
-use crate::record::Deletion;
+use crate::record::{Deletion, Fate};
 
 /// How long it is remembered whom a Studio has mapped, in milliseconds.
 const LISTED_MS: i64 = 5 * 60_000;
@@ -62,17 +62,24 @@ impl Engine {
         }
         let since_ms = guard::window_begins(&self.table.deletions, now_ms);
         match log.deletions(since_ms, look.deadline).await {
-            Ok(deletions) => {
+            Ok(mut deletions) => {
+                deletions.sort_by_key(|(_, at_ms)| *at_ms);
                 self.with_memory(|memory| {
-                    for (
-                        Deletion {
+                    for (deletion, at_ms) in deletions {
+                        let Deletion {
                             studio_id,
                             identity,
-                        },
-                        at_ms,
-                    ) in deletions
-                    {
-                        memory.window.recall(&studio_id, identity, at_ms);
+                            fate,
+                        } = deletion;
+                        let window = &mut memory.window;
+                        match fate {
+                            Fate::Held => window.hold_too(&studio_id, identity),
+                            Fate::Approved => window.release(&studio_id, &identity),
+                            Fate::Made => {
+                                window.release(&studio_id, &identity);
+                                window.recall(&studio_id, identity, at_ms);
+                            }
+                        }
                     }
                 });
                 *recalled = Recalled::Known;
@@ -177,6 +184,7 @@ impl Engine {
                         listed.occupancy.owned = listed.occupancy.owned.saturating_sub(1);
                     }
                     memory.orphans.remove(&(studio, identity.clone()));
+                    memory.window.release(studio_id, identity);
                     if !approved {
                         memory.window.record(studio_id, identity.clone(), now_ms);
                     }

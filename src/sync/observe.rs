@@ -102,19 +102,22 @@ impl Engine {
             return seen;
         }
         // Who may not list, or is told nothing by it, may still ask for a few.
-        let is_bare = matches!(&listed, Ok((listed, _)) if listed.is_bare);
+        let doubts = listed.as_ref().map(|(listed, _)| of_list(listed));
+        let doubts = doubts.unwrap_or_default();
         let says_nothing = match &listed {
             Err(Refusal::Other(error)) => !error.is_transient(),
-            _ => is_bare,
+            _ => !doubts.is_empty(),
         };
         match reach {
             Reach::Only(identities) if says_nothing && identities.len() <= GETS => {
                 let identities: Vec<&Identity> = identities.iter().collect();
                 self.get_each(studio, reach, &identities, &mut seen, deadline)
                     .await;
-                if let Some(actual) = seen.actual.as_mut().filter(|_| is_bare) {
-                    actual.doubts.push(of_list(Cause::BareList));
+                if let Some(actual) = &mut seen.actual {
+                    actual.doubts.extend(doubts);
                 }
+                seen.remarks
+                    .extend(listed.ok().and_then(|(listed, _)| remark(&listed)));
             }
             reach => self.take_list(listed, reach, &mut seen),
         }
@@ -232,22 +235,11 @@ impl Engine {
                 return;
             }
         };
-        let mut actual = Actual::default();
-        let doubts = [
-            (listed.is_bare, Cause::BareList),
-            (!listed.nobodys.is_empty(), Cause::Nobodys),
-        ];
-        for (_, cause) in doubts.into_iter().filter(|(is_so, _)| *is_so) {
-            actual.doubts.push(of_list(cause));
-        }
-        if !listed.nobodys.is_empty() {
-            seen.remarks.push(format!(
-                "lists mappings without the id of whose they are ({}), so nothing is deleted or \
-                 changed there; `aws emr list-studio-session-mappings` shows them: delete them by \
-                 the names they bear",
-                listed.nobodys.len()
-            ));
-        }
+        seen.remarks.extend(remark(&listed));
+        let mut actual = Actual {
+            doubts: of_list(&listed),
+            ..Actual::default()
+        };
         actual.mappings = listed.mappings;
         actual.mappings.retain(|identity, _| reach.covers(identity));
         seen.actual = Some(actual);
@@ -268,6 +260,10 @@ impl Engine {
             .nobodys
             .iter()
             .for_each(|kind| *occupancy.of_mut(*kind) += 1);
+        // Where nothing was told, what was last counted is as good as anything.
+        if let Some(before) = self.remembered(studio).filter(|_| listed.is_bare) {
+            occupancy = before.occupancy;
+        }
         // What may be broken proves nobody's absence.
         if !listed.is_bare && listed.nobodys.is_empty() {
             let mapped = listed.mappings.keys().cloned().collect();
@@ -295,14 +291,32 @@ impl Engine {
     }
 }
 
-/// What a list leaves doubtful, is so for all of the Studio.
-fn of_list(cause: Cause) -> Doubt {
-    Doubt {
+/// What a list leaves doubtful, for all of the Studio.
+fn of_list(listed: &Listed) -> Vec<Doubt> {
+    let causes = [
+        (listed.is_bare, Cause::BareList),
+        (!listed.nobodys.is_empty(), Cause::Nobodys),
+    ];
+    let causes = causes.into_iter().filter(|(is_so, _)| *is_so);
+    let doubt = |(_, cause)| Doubt {
         whom: Whom::All,
         rule: None,
         cause,
         passes: false,
-    }
+    };
+    causes.map(doubt).collect()
+}
+
+/// What a person should know of a list, in words that follow the Studio's name.
+fn remark(listed: &Listed) -> Option<String> {
+    (!listed.nobodys.is_empty()).then(|| {
+        format!(
+            "lists mappings without the id of whose they are ({}), so nothing is deleted or \
+             changed there; `aws emr list-studio-session-mappings` shows them: delete them by \
+             the names they bear",
+            listed.nobodys.len()
+        )
+    })
 }
 
 fn unreadable(refusal: &Refusal) -> String {

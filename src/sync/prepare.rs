@@ -16,6 +16,7 @@ use crate::plan::{self, Action, Change, StudioPlan};
 use crate::policy::Selector;
 use crate::policy::doubt::{Doubt, Whom};
 use crate::policy::fit::{Answer, Reach};
+use crate::studio::Refusal;
 
 /// A Studio, ready for its changes to be made.
 pub(super) struct Prepared {
@@ -151,6 +152,8 @@ impl Engine {
                     let whom = Whom::One((*who).clone());
                     let passes = error.is_transient();
                     actual.doubts.push(Doubt::unread(whom, None, what, passes));
+                    let refusal = Refusal::Other(error);
+                    seen.failures.push((Some((*who).clone()), refusal));
                 }
             }
         }

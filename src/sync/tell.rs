@@ -18,14 +18,8 @@ impl Engine {
     /// Writes down what a person should know, and what the function has to.
     pub(super) fn tell(&self, task: &Task<'_>, read: &Read, courses: Vec<Course>, pass: &mut Pass) {
         self.tell_unresolved(read, pass);
-        let mut told_of_key = false;
         for failure in &read.reading.failures {
             count(&failure.error, pass);
-            // One key, one cure, however many reads it kept from being made.
-            let is_key = failure.error.kind == Kind::NoKey;
-            if is_key && std::mem::replace(&mut told_of_key, true) {
-                continue;
-            }
             pass.report.problems.push(match &failure.about {
                 Some(identity) => format!("{identity}: {}", failure.error),
                 None => failure.error.to_string(),
@@ -48,6 +42,7 @@ impl Engine {
             let doubts = course.plan.iter().flat_map(|plan| &plan.doubts);
             all_read &= !doubts.into_iter().any(|doubt| doubt.is_unread());
         }
+        say_the_cure_once(&mut pass.report.problems);
         pass.report.plan_id = crate::guard::plan_id(held);
         pass.dealt_with_none = blind || read.reading.is_blind();
         let is_full = task.look.scope == Scope::Everything
@@ -61,8 +56,12 @@ impl Engine {
         let name = self.name(course.studio);
         merge(&mut pass.looked_at, course.studio, course.asked.clone());
         let remarks = course.seen.remarks.iter();
-        let remarks = remarks.map(|remark| format!("{name} {remark}"));
-        pass.report.problems.extend(remarks);
+        for remark in remarks.map(|remark| format!("{name} {remark}")) {
+            // A second look at the Studio sees it again.
+            if !pass.report.problems.contains(&remark) {
+                pass.report.problems.push(remark);
+            }
+        }
         if let Some(why) = &course.seen.unusable {
             pass.report.failed += 1;
             pass.refused += 1;
@@ -274,6 +273,19 @@ impl Engine {
             .map(|at| (now_ms - at).max(0))
             .max()
     }
+}
+
+/// One key, one cure, however many calls it kept from being answered.
+fn say_the_cure_once(problems: &mut [String]) {
+    let Some(cure) = Kind::NoKey.cure() else {
+        return;
+    };
+    let cure = format!(" ({cure})");
+    let mut with_cure = problems
+        .iter_mut()
+        .filter(|problem| problem.contains(&cure));
+    with_cure.next();
+    with_cure.for_each(|problem| *problem = problem.replace(&cure, ""));
 }
 
 fn count(error: &CallError, pass: &mut Pass) {

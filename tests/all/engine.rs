@@ -17,7 +17,7 @@ use support::{
 };
 
 /// How often each operation was called.
-fn counts(calls: &[Call]) -> BTreeMap<&str, usize> {
+pub(crate) fn counts(calls: &[Call]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
     for call in calls {
         *counts.entry(call.operation.as_str()).or_default() += 1;
@@ -25,7 +25,7 @@ fn counts(calls: &[Call]) -> BTreeMap<&str, usize> {
     counts
 }
 
-fn problems(report: &Value) -> String {
+pub(crate) fn problems(report: &Value) -> String {
     let problems = report["problems"].as_array().unwrap();
     problems
         .iter()
@@ -35,7 +35,7 @@ fn problems(report: &Value) -> String {
 }
 
 /// The outcomes of a report's changes, `delete held`, counted.
-fn outcomes(report: &Value) -> BTreeMap<String, usize> {
+pub(crate) fn outcomes(report: &Value) -> BTreeMap<String, usize> {
     let mut outcomes = BTreeMap::new();
     for change in report["changes"].as_array().unwrap() {
         let (action, outcome) = (
@@ -47,16 +47,16 @@ fn outcomes(report: &Value) -> BTreeMap<String, usize> {
     outcomes
 }
 
-fn id_of(bench: &Bench, user: &str) -> String {
+pub(crate) fn id_of(bench: &Bench, user: &str) -> String {
     bench.world(|world| world.user_id(user).unwrap())
 }
 
-fn group_of(bench: &Bench, group: &str) -> String {
+pub(crate) fn group_of(bench: &Bench, group: &str) -> String {
     bench.world(|world| world.group_id(group).unwrap())
 }
 
 /// The event of somebody who joined a group.
-fn joined(bench: &Bench, group: &str, user: &str) -> Value {
+pub(crate) fn joined(bench: &Bench, group: &str, user: &str) -> Value {
     member_added(&group_of(bench, group), &id_of(bench, user))
 }
 

@@ -170,6 +170,30 @@ fn that_every_one_of_three_or_more_should_go_waits_unless_all_may() {
 }
 
 #[test]
+fn what_was_held_waits_as_long_as_all_of_it_is_planned_however_many_have_come() {
+    let mut window = Window::default();
+    window.hold(STUDIO, &[user(0), user(1), user(2)]);
+    assert_eq!(
+        verdict(&window, &deletions(0, 3), Some(1000)),
+        Verdict::Hold
+    );
+    assert_eq!(
+        verdict(&window, &deletions(0, 4), Some(1000)),
+        Verdict::Hold
+    );
+    assert_eq!(
+        verdict(&window, &deletions(1, 2), Some(1000)),
+        Verdict::Pass
+    );
+    // Another process reads of it in the log; and of what has gone since.
+    let mut other = Window::default();
+    (0..3).for_each(|number| other.hold_too(STUDIO, user(number)));
+    assert_eq!(verdict(&other, &deletions(0, 3), Some(1000)), Verdict::Hold);
+    (0..3).for_each(|number| other.release(STUDIO, &user(number)));
+    assert_eq!(verdict(&other, &deletions(0, 3), Some(1000)), Verdict::Pass);
+}
+
+#[test]
 fn what_is_out_of_the_window_is_forgotten() {
     let mut window = window(STUDIO, (100..105).map(user), NOW - 61 * MINUTE);
     window.record(OTHER, user(7), NOW - MINUTE);

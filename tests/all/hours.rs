@@ -446,6 +446,25 @@ async fn a_plan_that_would_empty_a_studio_waits_unless_all_may_go() {
     }
 }
 
+#[tokio::test]
+async fn a_studio_that_would_lose_everybody_still_waits_when_somebody_new_has_come() {
+    let bench = Bench::in_agreement(world(), table(|_| ())).await;
+    bench.world(|world| {
+        for user in ["alice", "bob"] {
+            world.remove_member("data-engineers", user).unwrap();
+        }
+        world.remove_member("data-analysts", "carol").unwrap();
+        world.add_member("data-analysts", "dave").unwrap();
+    });
+    let first = bench.full_pass().await;
+    assert_eq!((&first["held"], &first["created"]), (&json!(3), &json!(1)));
+    let second = bench.full_pass().await;
+    assert_eq!(second["deleted"], 0, "nobody has approved: {second:#}");
+    // One of them is meant to stay after all: what is left is no flood.
+    bench.world(|world| world.add_member("data-analysts", "carol").unwrap());
+    assert_eq!(bench.full_pass().await["deleted"], 2);
+}
+
 // ---------------------------------------------------------------------- others
 
 #[tokio::test]

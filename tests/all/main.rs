@@ -36,6 +36,8 @@ mod moto;
 #[cfg(feature = "cli")]
 mod other_account;
 #[cfg(feature = "cli")]
+mod services;
+#[cfg(feature = "cli")]
 mod simulation;
 
 // The operator's tool.

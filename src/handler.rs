@@ -26,6 +26,11 @@ pub const MARGIN: Duration = ATTEMPT_TIMEOUT.saturating_add(Duration::from_secs(
 /// that began so long after a message was sent has seen what it tells of.
 const LAG_MS: i64 = 5_000;
 
+/// So long after a full pass began, in milliseconds, another is begun for an event
+/// that does not say who. Such events come in crowds, and a pass sees to all that
+/// were sent before it: better few passes than one after the other.
+const GATHER_MS: i64 = 20_000;
+
 /// The function: an engine, how it is called, and what it has still to do.
 #[derive(Debug)]
 pub struct Function {
@@ -146,6 +151,13 @@ impl Function {
                 }
             }
         }
+        let of_crowd = |(message, event): (&Message, &Event)| {
+            let names_nobody = event.scope == Scope::Everything && event.kind == Kind::Change;
+            names_nobody && message.sent_ms.is_some()
+        };
+        if messages.iter().zip(&events).any(of_crowd) {
+            self.gather().await;
+        }
         let pass = self.events(&events, counts, deadline).await;
         let delivered = messages
             .iter()
@@ -171,6 +183,17 @@ impl Function {
         let full_pass_ms = *locked(&self.full_pass_ms);
         let sent_and_began = message.sent_ms.zip(full_pass_ms);
         sent_and_began.is_some_and(|(sent, began)| sent.saturating_add(LAG_MS) <= began)
+    }
+
+    /// Waits if a complete full pass of this process began just before.
+    async fn gather(&self) {
+        let now_ms = self.engine.now_ms();
+        let since_ms = locked(&self.full_pass_ms).map(|began_ms| now_ms - began_ms);
+        let since_ms = since_ms.filter(|since_ms| (0..GATHER_MS).contains(since_ms));
+        let rest_ms = since_ms.and_then(|since_ms| u64::try_from(GATHER_MS - since_ms).ok());
+        if let Some(rest_ms) = rest_ms {
+            tokio::time::sleep(Duration::from_millis(rest_ms)).await;
+        }
     }
 
     /// One pass for events, and for what is due of the unfinished.

@@ -39,6 +39,8 @@ mod moto;
 mod other_account;
 #[cfg(feature = "cli")]
 mod services;
+#[cfg(feature = "cli")]
+mod simulation;
 
 // The operator's tool.
 #[cfg(feature = "cli")]

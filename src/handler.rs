@@ -156,7 +156,7 @@ impl Function {
             names_nobody && message.sent_ms.is_some()
         };
         if messages.iter().zip(&events).any(of_crowd) {
-            self.gather().await;
+            self.gather(deadline).await;
         }
         let pass = self.events(&events, counts, deadline).await;
         let delivered = messages
@@ -186,13 +186,15 @@ impl Function {
     }
 
     /// Waits if a complete full pass of this process began just before.
-    async fn gather(&self) {
+    async fn gather(&self, deadline: Instant) {
         let now_ms = self.engine.now_ms();
         let since_ms = locked(&self.full_pass_ms).map(|began_ms| now_ms - began_ms);
         let since_ms = since_ms.filter(|since_ms| (0..GATHER_MS).contains(since_ms));
         let rest_ms = since_ms.and_then(|since_ms| u64::try_from(GATHER_MS - since_ms).ok());
-        if let Some(rest_ms) = rest_ms {
-            tokio::time::sleep(Duration::from_millis(rest_ms)).await;
+        let until = rest_ms.map(|rest_ms| Instant::now() + Duration::from_millis(rest_ms));
+        // An invocation that has no time to wait has none to lose either.
+        if let Some(until) = until.filter(|until| *until < deadline) {
+            tokio::time::sleep_until(until).await;
         }
     }
 

@@ -12,6 +12,7 @@ mod guard;
 mod hostile;
 mod plan;
 mod policy;
+mod semantics;
 mod template;
 mod unfinished;
 

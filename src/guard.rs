@@ -15,7 +15,7 @@ use crate::policy::{Deletions, Studio};
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     deletions: BTreeMap<String, Vec<Deletion>>,
-    /// What was held and has not gone since, by Studio id.
+    /// What was held because it was all, and has not gone since, by Studio id.
     held: BTreeMap<String, BTreeSet<Identity>>,
 }
 
@@ -29,7 +29,8 @@ struct Deletion {
 }
 
 impl Window {
-    /// Remembers what is held now in a Studio, in place of what was before.
+    /// Remembers what is held in a Studio because it is all, in place of what was
+    /// before.
     pub fn hold<'a>(&mut self, studio_id: &str, held: impl IntoIterator<Item = &'a Identity>) {
         let held: BTreeSet<Identity> = held.into_iter().cloned().collect();
         self.held.insert(studio_id.to_owned(), held);
@@ -133,8 +134,11 @@ impl Window {
 pub enum Verdict {
     /// They may go.
     Pass,
-    /// They wait for a person.
+    /// They wait for a person, or until the window has moved on.
     Hold,
+    /// They wait for a person: they would take all that the table has there, or all
+    /// that it had when that was held.
+    HoldAll,
     /// It depends on how many mappings the table owns there.
     Count,
 }
@@ -149,8 +153,8 @@ pub fn window_begins(deletions: &Deletions, now_ms: i64) -> i64 {
 
 /// Judges the deletions planned for one Studio: with those of the window, at
 /// most `max(floor, max_percent × owned)` may go; else none of this plan does. Nor
-/// does a plan that would take every one of three or more, unless all may go. What
-/// was held before waits as long as all of it is planned.
+/// does a plan that would take every one of three or more, unless all may go; and
+/// that waits as long as all of it is planned, however many have come meanwhile.
 ///
 /// `owned` is the number of the table's mappings in the Studio, if known. It is
 /// asked for only where the floor alone does not let them pass.
@@ -166,7 +170,7 @@ pub fn judge(
         return Verdict::Pass;
     }
     if window.holds(studio_id, planned) && deletions.max_percent < 100 {
-        return Verdict::Hold;
+        return Verdict::HoldAll;
     }
     let since = window_begins(deletions, now_ms);
     let all = planned.len() + window.others(studio_id, planned, since);
@@ -175,7 +179,7 @@ pub fn judge(
     match owned {
         _ if few && may_empty => Verdict::Pass,
         None => Verdict::Count,
-        Some(owned) if planned.len() >= owned && !may_empty => Verdict::Hold,
+        Some(owned) if planned.len() >= owned && !may_empty => Verdict::HoldAll,
         Some(owned) if few || all * 100 <= owned * deletions.max_percent as usize => Verdict::Pass,
         Some(_) => Verdict::Hold,
     }

@@ -23,6 +23,8 @@ pub struct Record<'r> {
     pub outcome: Outcome,
     /// Whether a person approved it.
     pub approved: bool,
+    /// Whether it is held because it is one of all that there are.
+    pub is_all: bool,
     /// Why it was not made.
     pub error: Option<String>,
     /// The events that led to it.
@@ -44,6 +46,7 @@ impl Record<'_> {
             name,
             outcome,
             approved,
+            is_all,
             error,
             causes,
         } = self;
@@ -70,6 +73,7 @@ impl Record<'_> {
                     rule = change.rule,
                     via_group = change.via_group.as_ref().map(tracing::field::display),
                     approved = approved.then_some(true),
+                    all = is_all.then_some(true),
                     cause,
                     cloudtrail,
                     error,
@@ -109,7 +113,7 @@ pub enum Fate {
     Made,
     /// It was made, or tried, because a person had approved it.
     Approved,
-    /// It was held.
+    /// It was held, because it was one of all that there were.
     Held,
     /// It was tried in vain: EMR knows the identity no more.
     Orphan,
@@ -130,7 +134,7 @@ pub fn deletion(line: &str) -> Option<Deletion> {
     let fate = match record["approved"] == true {
         true if done || failed => Fate::Approved,
         false if done => Fate::Made,
-        _ if outcome == Outcome::Held.name() => Fate::Held,
+        _ if outcome == Outcome::Held.name() && record["all"] == true => Fate::Held,
         // One that was not tried has no error.
         _ if outcome == Outcome::Orphan.name() && text("error").is_some() => Fate::Orphan,
         _ => return None,

@@ -25,6 +25,8 @@ pub(super) struct Judged {
     pub(super) again: Vec<Change>,
     /// What becomes of the deletions: done, if they may go.
     pub(super) fate: Outcome,
+    /// Whether they are held because they are all that there is.
+    pub(super) is_all: bool,
     /// Whether they may go because a person approved it.
     pub(super) approved: bool,
     pub(super) occupancy: Option<Occupancy>,
@@ -41,6 +43,7 @@ impl Default for Judged {
             orphans: Vec::new(),
             again: Vec::new(),
             fate: Outcome::Done,
+            is_all: false,
             approved: false,
             occupancy: None,
             refusal: None,
@@ -105,15 +108,15 @@ impl Engine {
         }
         if task.mode == Mode::Apply && verdict != Verdict::Count {
             let held = match verdict {
-                Verdict::Hold => &planned[..],
-                Verdict::Pass | Verdict::Count => &[],
+                Verdict::HoldAll => &planned[..],
+                Verdict::Pass | Verdict::Hold | Verdict::Count => &[],
             };
             let held = held.iter().map(|change| &change.identity);
             self.with_memory(|memory| memory.window.hold(studio_id, held));
         }
         let fate = match verdict {
             Verdict::Pass => Outcome::Done,
-            Verdict::Hold => Outcome::Held,
+            Verdict::Hold | Verdict::HoldAll => Outcome::Held,
             Verdict::Count => Outcome::Withheld,
         };
         Judged {
@@ -121,6 +124,7 @@ impl Engine {
             fate,
             occupancy,
             refusal,
+            is_all: verdict == Verdict::HoldAll,
             ..judged
         }
     }

@@ -19,6 +19,7 @@ use crate::guard::{self, Occupancy};
 use crate::identity::{Identity, IdentityType};
 use crate::pace::IN_FLIGHT;
 use crate::plan::{Action, Change};
+use crate::policy::doubt::Cause;
 use crate::record::Record;
 use crate::report::Outcome;
 use crate::studio::{Made, Refusal};
@@ -43,6 +44,8 @@ pub(super) struct Step {
     /// Whether it may go another time.
     pub(super) passes: bool,
     pub(super) approved: bool,
+    /// Whether a deletion is held because it is one of all that there are.
+    is_all: bool,
     /// Whether a creation met a mapping that had not been there when it was read.
     collided: bool,
 }
@@ -55,7 +58,17 @@ impl Step {
             refusal: None,
             passes: false,
             approved: false,
+            is_all: false,
             collided: false,
+        }
+    }
+
+    /// Whether what it is about is mapped now, or may be, or will be.
+    fn may_take_room(&self) -> bool {
+        match self.outcome {
+            Outcome::Gone | Outcome::Skipped => false,
+            Outcome::Failed => self.passes || self.collided,
+            _ => true,
         }
     }
 
@@ -122,13 +135,17 @@ impl Engine {
             prepared.judged.again.clear();
         }
         let mut course = self.carry_out(task, &mut prepared).await;
+        let mut doubts = course.plan.iter().flat_map(|plan| &plan.doubts);
+        let is_hidden = doubts.any(|doubt| doubt.cause == Cause::Nobodys);
+        let text = match is_hidden {
+            true => "it has a mapping already, which is listed without the id of whose it is",
+            false => "another mapping was there, and then another; somebody else changes it too",
+        };
         for step in course.steps.iter_mut().filter(|step| step.collided) {
-            let text = "another mapping was there, and then another; somebody else changes it too";
-            step.refusal = Some(Refusal::Other(CallError::malformed(
-                "CreateStudioSessionMapping",
-                text,
-            )));
-            step.passes = true;
+            let error = CallError::malformed("CreateStudioSessionMapping", text);
+            step.refusal = Some(Refusal::Other(error));
+            // However often it is listed, it is so.
+            step.passes = !is_hidden;
         }
         course
     }
@@ -161,6 +178,7 @@ impl Engine {
             studio,
             read: prepared.read,
             approved: judged.approved,
+            is_all: judged.is_all,
             trouble: AtomicUsize::new(0),
             hangs: AtomicBool::new(false),
         };
@@ -225,6 +243,7 @@ impl Engine {
             name: step.change.name.as_deref().filter(|_| self.log_names),
             outcome: step.outcome,
             approved: step.approved,
+            is_all: step.is_all,
             error: step.refusal.as_ref().map(Refusal::to_string),
             causes: causes.collect(),
         }
@@ -245,6 +264,7 @@ struct Way<'w> {
     /// The reading that they rest on.
     read: &'w Read,
     approved: bool,
+    is_all: bool,
     /// How many failures in a row that may pass there were.
     trouble: AtomicUsize,
     /// Whether one of them came after long.
@@ -281,6 +301,7 @@ impl Way<'_> {
         let steps = changes.map(|change| {
             let step = Step {
                 passes: refusal.as_ref().is_some_and(Refusal::is_transient),
+                is_all: self.is_all && outcome == Outcome::Held,
                 ..Step::new(change, outcome)
             };
             self.engine.record(self.task, self.studio, &step);
@@ -300,10 +321,21 @@ impl Way<'_> {
         let agrees = |change: &&Change| self.task.agrees(self.studio, change);
         let (creations, others): (Vec<_>, Vec<_>) = creations.into_iter().partition(agrees);
         let mut steps = self.leave_all(others.into_iter(), Outcome::Skipped, None);
-        let (fitting, over) = guard::fit(studio, occupancy, gone, creations);
-        steps.extend(self.make_all(fitting.into_iter()).await);
-        steps.extend(self.leave_all(over.into_iter(), Outcome::OverCapacity, None));
-        steps
+        let (mut occupancy, mut waiting) = (*occupancy, creations);
+        loop {
+            let (fitting, over) = guard::fit(studio, &occupancy, gone, waiting);
+            if fitting.is_empty() {
+                steps.extend(self.leave_all(over.into_iter(), Outcome::OverCapacity, None));
+                return steps;
+            }
+            let made = self.make_all(fitting.into_iter()).await;
+            // Who is refused leaves the room to the next.
+            for step in made.iter().filter(|step| step.may_take_room()) {
+                *occupancy.of_mut(step.change.identity.kind) += 1;
+            }
+            steps.extend(made);
+            waiting = over;
+        }
     }
 
     /// Makes one change, if the mode is to make any.

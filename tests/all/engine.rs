@@ -13,7 +13,7 @@ use emr_studio_sync::emulator::{
 use serde_json::{Value, json};
 use support::{
     ANALYST, ANALYTICS, Bench, ENGINEER, FOREIGN, SCIENCE, batch, group_event, just_now,
-    member_added, member_removed, schedule, table, user_event, world,
+    member_added, member_removed, schedule, table, unfinished, user_event, world,
 };
 
 /// How often each operation was called.
@@ -1566,4 +1566,53 @@ async fn a_group_renamed_away_from_the_name_of_a_rule_is_missed_by_no_new_proces
     let bench = bench.restarted(table, Mode::Apply).await;
     bench.report(group_event("UpdateGroup", &group)).await;
     assert_eq!(bench.mappings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn who_is_mapped_in_a_row_without_an_id_is_refused_another_mapping_and_not_tried_again_soon()
+{
+    let mut start = world();
+    // So many that they are not asked for one by one.
+    for number in 0..6 {
+        let name = format!("user-{number}");
+        let id = start.add_user(&name).unwrap();
+        start.add_member("data-analysts", &name).unwrap();
+        start
+            .map(ANALYTICS, IdentityType::User, &name, FOREIGN)
+            .unwrap();
+        start.settings.rows_without_id.insert(id);
+    }
+    let bench = Bench::new(start, table(|_| ()), Mode::Apply).await;
+    let report = bench.full_pass().await;
+    let told = problems(&report);
+    assert!(
+        told.contains("listed without the id of whose it is"),
+        "{told}"
+    );
+    assert_eq!(report["failed"], 6, "{report:#}");
+    bench.calls();
+    bench.report(unfinished()).await;
+    assert_eq!(bench.calls().len(), 0, "nothing is unfinished");
+}
+
+#[tokio::test]
+async fn who_is_gone_and_still_listed_as_a_member_takes_the_room_from_nobody() {
+    let mut start = world();
+    start.settings.memberships_outlive_users = true;
+    // Alice's id is before bob's, and she would come first.
+    start.delete_user("alice").unwrap();
+    let table = table(|table| table["studios"]["analytics"]["limits"] = json!({ "users": 1 }));
+    let bench = Bench::new(start, table, Mode::Apply).await;
+    let report = bench.full_pass().await;
+    let expected = BTreeMap::from([
+        ("create done".to_owned(), 3),
+        ("create gone".to_owned(), 1),
+        ("create over_capacity".to_owned(), 1),
+    ]);
+    assert_eq!(outcomes(&report), expected, "{report:#}");
+    assert!(
+        bench
+            .mappings()
+            .contains(&"analytics USER bob engineer".to_owned())
+    );
 }

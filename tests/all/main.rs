@@ -35,6 +35,8 @@ mod logs;
 #[cfg(feature = "cli")]
 mod meanwhile;
 #[cfg(feature = "cli")]
+mod model;
+#[cfg(feature = "cli")]
 mod moto;
 #[cfg(feature = "cli")]
 mod other_account;

@@ -3,7 +3,7 @@
 //!
 //! The Studios of a pass go their ways side by side: one that is slow, or does not
 //! answer, delays only itself. What they share is the reading of the directory
-//! ([`readings`]), and the memory of the process ([`memory`]).
+//! (`readings`), and the memory of the process (`memory`).
 
 mod access;
 mod explain;

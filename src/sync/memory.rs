@@ -173,18 +173,18 @@ impl Engine {
             let listed = memory.listed.get_mut(&studio);
             match (action, made) {
                 (Action::Update, _) => {}
-                (Action::Create, Made::Surely { .. }) => {
+                // Where its answer was lost, it may be there: the next look has to ask,
+                // and its room is taken.
+                (Action::Create, made) => {
                     if let Some(listed) = listed
                         && listed.mapped.insert(identity.clone())
                     {
                         *listed.occupancy.of_mut(identity.kind) += 1;
                         listed.occupancy.owned += 1;
                     }
-                    memory.window.confirm(studio_id, identity);
-                }
-                // It may be there: the next look has to ask.
-                (Action::Create, Made::Perhaps) => {
-                    listed.map(|listed| listed.mapped.insert(identity.clone()));
+                    if made != Made::Perhaps {
+                        memory.window.confirm(studio_id, identity);
+                    }
                 }
                 (Action::Delete, Made::Surely { approved }) => {
                     if let Some(listed) = listed

@@ -1616,3 +1616,32 @@ async fn who_is_gone_and_still_listed_as_a_member_takes_the_room_from_nobody() {
             .contains(&"analytics USER bob engineer".to_owned())
     );
 }
+
+#[tokio::test]
+async fn a_creation_whose_answer_was_lost_takes_its_room() {
+    let table = table(|table| {
+        table["studios"]["analytics"]["limits"] = json!({ "users": 3 });
+        table["rules"] = json!([
+            { "group": "data-engineers", "studio": "analytics", "session_policy": "engineer", "assign": "members" },
+        ]);
+    });
+    let mut start = World::default();
+    start.add_studio(ANALYTICS).unwrap();
+    start.add_studio(SCIENCE).unwrap();
+    start.add_group("data-engineers").unwrap();
+    for user in ["ana", "bea", "cleo", "dan"] {
+        start.add_user(user).unwrap();
+    }
+    let bench = Bench::in_agreement(start, table).await;
+    let joins = |user: &str| {
+        bench.world(|world| world.add_member("data-engineers", user).unwrap());
+        joined(&bench, "data-engineers", user).to_string()
+    };
+    let lost = Fault::on("CreateStudioSessionMapping", FaultKind::DropAfter);
+    bench.world(|world| world.faults.add(lost));
+    bench.report(batch(["ana", "bea"].map(joins))).await;
+    bench.world(|world| world.faults.rules.clear());
+    bench.report(batch([joins("cleo")])).await;
+    bench.report(batch([joins("dan")])).await;
+    assert_eq!(bench.mappings().len(), 3, "{:?}", bench.mappings());
+}

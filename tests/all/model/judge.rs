@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use emr_studio_sync::emulator::{AfterIdentityGone, Call, IdentityType, LogLine, World};
+use emr_studio_sync::emulator::{AfterIdentityGone, Call, IdentityType, LogLine, Outcome, World};
 use serde_json::Value;
 
 use super::moment::{Key, Moment, Span};
@@ -50,6 +50,9 @@ pub(super) struct Judge {
     lists_lied_ms: Option<i64>,
     /// So many of the deletions were made before this process.
     earlier: usize,
+    /// Whose mapping the invocation tried to make or change, in vain for a reason
+    /// that passes.
+    in_vain: BTreeSet<Key>,
     /// What was seen of this invocation, for who reads of a failure.
     pub(super) seen: Vec<String>,
     /// What was wrong.
@@ -78,6 +81,7 @@ impl Judge {
             others: Vec::new(),
             lists_lied_ms: None,
             earlier: 0,
+            in_vain: BTreeSet::new(),
             seen: Vec::new(),
             wrong: Vec::new(),
         }
@@ -86,6 +90,7 @@ impl Judge {
     /// A new process remembers nothing but what the log tells.
     pub(super) fn forget(&mut self, log: &[LogLine]) {
         self.lists_lied_ms = None;
+        self.in_vain.clear();
         let logged = log
             .iter()
             .filter_map(|line| Some((line.at_ms, deletion_in(line)?)));
@@ -112,6 +117,7 @@ impl Judge {
             // Then the process goes by its own.
             self.deletions.drain(..std::mem::take(&mut self.earlier));
         }
+        self.in_vain.clear();
         self.seen.clear();
         self.order = order;
     }
@@ -129,9 +135,22 @@ impl Judge {
             deletion.lost = !calls.iter().filter(is_it).any(|call| call.outcome.is_ok());
             deletion.now = false;
         }
+        let now_ms = (self.now_ms)();
         if self.order.lies.of_lists {
-            self.lists_lied_ms = Some((self.now_ms)());
+            self.lists_lied_ms = Some(now_ms);
         }
+        for call in calls.iter().filter(|call| call.is_write()) {
+            let key = key_of(&call.input);
+            match passes(&call.outcome) {
+                true => self.in_vain.insert(key),
+                false => self.in_vain.remove(&key),
+            };
+        }
+    }
+
+    /// What the last invocation left to be done again.
+    pub(super) fn left(&mut self) -> BTreeSet<Key> {
+        std::mem::take(&mut self.in_vain)
     }
 
     /// What the world is now, before the next call or a rival's act.
@@ -153,7 +172,6 @@ impl Judge {
 
     /// A call is about to take effect.
     pub(super) fn call(&mut self, world: &World, operation: &str, input: &Value) {
-        let text = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
         let line = format!("{operation} {input}");
         self.seen.push(line);
         let verb = operation.strip_suffix("StudioSessionMapping");
@@ -163,19 +181,16 @@ impl Judge {
         if self.order.writes_nothing {
             self.complain("something is written where nothing may be");
         }
-        let kind = match input["IdentityType"] == "GROUP" {
-            true => IdentityType::Group,
-            false => IdentityType::User,
-        };
-        let key: Key = (text("StudioId"), kind, text("IdentityId"));
-        let policy = text("SessionPolicyArn");
+        let key = key_of(input);
+        let kind = key.1;
+        let policy = input["SessionPolicyArn"].as_str().unwrap_or_default();
         let moment = self.span.latest().clone();
         let is_there = moment.has(kind, &key.2);
         let is_known = is_there && is_learned(world, kind, &key.2);
         let is_mapped = moment.mappings.contains_key(&key);
         match verb {
-            "Create" if is_known && !is_mapped => self.creation(&key, &policy, &moment),
-            "Update" if is_known && is_mapped => self.update(&key, &policy),
+            "Create" if is_known && !is_mapped => self.creation(&key, policy, &moment),
+            "Update" if is_known && is_mapped => self.update(&key, policy),
             "Delete" if is_mapped => {
                 let goes = world.settings.delete_after_identity_gone == AfterIdentityGone::Allow;
                 if is_known || (goes && !is_there) {
@@ -360,6 +375,27 @@ impl Judge {
             }
         }
         false
+    }
+}
+
+/// Whose mapping a call is about.
+fn key_of(input: &Value) -> Key {
+    let text = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
+    let kind = match input["IdentityType"] == "GROUP" {
+        true => IdentityType::Group,
+        false => IdentityType::User,
+    };
+    (text("StudioId"), kind, text("IdentityId"))
+}
+
+/// Whether a call failed, for a reason that surely passes.
+fn passes(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Answered { status, code } => {
+            *status >= 500 || code.as_deref() == Some("ThrottlingException")
+        }
+        Outcome::Dropped => true,
+        Outcome::Pending => false,
     }
 }
 

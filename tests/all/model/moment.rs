@@ -289,8 +289,11 @@ impl Span {
                 let unseen = self.names_lied && self.ever(found);
                 !unseen && made_under.iter().all(|reasons| reasons.contains(reason))
             }
-            Protection::Itself | Protection::Member(_) => {
-                all.iter().all(|reasons| reasons.contains(reason))
+            Protection::Itself => all.iter().all(|reasons| reasons.contains(reason)),
+            // Who is gone is a member of nothing, whatever a list says.
+            Protection::Member(_) => {
+                let is_there = |moment: &Moment| moment.has(key.1, &key.2);
+                all.iter().all(|reasons| reasons.contains(reason)) && self.always(is_there)
             }
         };
         all.iter().flatten().any(holds)

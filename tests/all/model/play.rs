@@ -332,6 +332,7 @@ impl<'c> Play<'c> {
     /// In peace: what is unfinished is finished, a full pass leads to what the
     /// model says, and another does nothing.
     async fn end(mut self) -> Result<(), Failure> {
+        let left = self.judge(Judge::left);
         if self.mode == Mode::Plan {
             self.process(Mode::Apply).await;
         }
@@ -344,6 +345,7 @@ impl<'c> Play<'c> {
         if !quiet {
             return Err(self.judge(|judge| judge.failure("what is unfinished is never finished")));
         }
+        self.nothing_is_forgotten(&left)?;
         // A pass makes room for what another may do: what was too much to delete
         // may be little beside what was created.
         for _ in 0..PASSES {
@@ -352,6 +354,34 @@ impl<'c> Play<'c> {
             }
         }
         Err(self.judge(|judge| judge.failure("one full pass after another writes")))
+    }
+
+    /// What was tried in vain at last has been made since, without a full pass: but
+    /// for deletions, which the guard may hold.
+    fn nothing_is_forgotten(&self, left: &BTreeSet<Key>) -> Result<(), Failure> {
+        let (now, table) = (
+            self.world(|world| Moment::of(world)),
+            Table::read(&self.case.table),
+        );
+        let expected = last::after_a_full_pass(self.case, &table, &now);
+        let is_full = |(studio, kind, _): &Key| {
+            let limit = table.studio(studio).map_or(0, |studio| studio.limit(*kind));
+            let here = expected
+                .keys()
+                .filter(|key| (&key.0, &key.1) == (studio, kind));
+            here.count() >= limit
+        };
+        self.judge(|judge| {
+            let policy = |key: &Key| now.mappings.get(key).map(|(policy, _)| policy);
+            let forgotten = left.iter().find(|key| {
+                let wanted = expected.get(*key);
+                wanted.is_some() && wanted != policy(key) && !is_full(key)
+            });
+            match forgotten {
+                None => Ok(()),
+                Some(key) => Err(judge.failure(&format!("what failed is forgotten: {key:?}"))),
+            }
+        })
     }
 
     /// A full pass leads to what the model says. Whether anything was written.

@@ -34,25 +34,32 @@ const WRITES: [&str; 3] = [
     "UpdateStudioSessionMapping",
     "DeleteStudioSessionMapping",
 ];
-const FIELDS: [&str; 18] = [
-    "GroupId",
-    "UserId",
-    "DisplayName",
-    "UserName",
-    "UserStatus",
-    "MemberId",
-    "GroupMemberships",
-    "Groups",
-    "Results",
-    "MembershipExists",
-    "SessionMappings",
-    "SessionMapping",
-    "Marker",
-    "IdentityId",
-    "IdentityType",
-    "IdentityName",
-    "SessionPolicyArn",
-    "AuthMode",
+/// Whose answers lose which of their members.
+const FIELDS: [(&str, &str); 24] = [
+    ("ListGroups", "Groups"),
+    ("ListGroups", "GroupId"),
+    ("ListGroups", "DisplayName"),
+    ("ListGroupMemberships", "GroupMemberships"),
+    ("ListGroupMemberships", "GroupId"),
+    ("ListGroupMemberships", "MemberId"),
+    ("ListGroupMemberships", "UserId"),
+    ("IsMemberInGroups", "Results"),
+    ("IsMemberInGroups", "GroupId"),
+    ("IsMemberInGroups", "MemberId"),
+    ("IsMemberInGroups", "MembershipExists"),
+    ("GetGroupId", "GroupId"),
+    ("GetUserId", "UserId"),
+    ("DescribeUser", "UserStatus"),
+    ("DescribeUser", "UserName"),
+    ("ListStudioSessionMappings", "SessionMappings"),
+    ("ListStudioSessionMappings", "Marker"),
+    ("ListStudioSessionMappings", "IdentityId"),
+    ("ListStudioSessionMappings", "IdentityType"),
+    ("ListStudioSessionMappings", "SessionPolicyArn"),
+    ("emr", "IdentityName"),
+    ("GetStudioSessionMapping", "SessionMapping"),
+    ("GetStudioSessionMapping", "SessionPolicyArn"),
+    ("DescribeStudio", "AuthMode"),
 ];
 
 pub(super) fn some(rng: &mut Rng) -> Vec<Trouble> {
@@ -79,7 +86,13 @@ fn one(rng: &mut Rng) -> Trouble {
         5..=7 => one_of(rng, &WRITES),
         _ => one_of(rng, &READS),
     };
-    let kind = match rng.u8(..18) {
+    let (field_of, field) = *one_of(rng, &FIELDS);
+    let drops_field = now_and_then(rng, 4);
+    let on = if drops_field { field_of } else { on };
+    let kind = match rng.u8(..16) {
+        _ if drops_field => FaultKind::DropField {
+            name: field.to_owned(),
+        },
         0 => FaultKind::Throttle,
         1 => FaultKind::ServerError,
         2 => FaultKind::ServiceUnavailable,
@@ -97,10 +110,7 @@ fn one(rng: &mut Rng) -> Trouble {
             &[700, 3000, 11_000, 45_000],
         ))),
         13 | 14 => wrapped(rng),
-        15 => key(rng),
-        _ => FaultKind::DropField {
-            name: (*one_of(rng, &FIELDS)).to_owned(),
-        },
+        _ => key(rng),
     };
     let (skip, times, chance) = match rng.u8(..3) {
         0 => (rng.u32(..6), Some(rng.u32(1..6)), None),
@@ -182,8 +192,7 @@ impl Trouble {
 
     /// Some lies nobody can notice, and what follows from them is no fault of who
     /// believes them: a row less in a list of groups or members is one group, or
-    /// one member, less. A group without its name, in the list and when it is
-    /// looked up, is one that has none. (Other rows that are dropped, and other
+    /// one member, less. (Other rows that are dropped, and other
     /// fields, are noticed, or do no harm.)
     fn can_be(&self) -> bool {
         let lists = ["ListGroups", "ListGroupMemberships"];
@@ -194,7 +203,6 @@ impl Trouble {
             FaultKind::Wrapped { .. } => of_emr,
             FaultKind::Key { .. } => !of_emr && !["*", "FilterLogEvents"].contains(&self.on),
             FaultKind::DropRow => !strikes_lists,
-            FaultKind::DropField { name } if name == "DisplayName" => self.on == "ListGroups",
             _ => true,
         }
     }

@@ -283,7 +283,7 @@ impl IdentityStore {
     ///
     /// # Errors
     /// [`Kind::NoGroup`] if one of the groups asked about is not there.
-    async fn groups_of(
+    pub async fn groups_of(
         &self,
         user: &Id,
         asked: &BTreeSet<Id>,

@@ -15,6 +15,8 @@ use crate::policy::{Deletions, Studio};
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     deletions: BTreeMap<String, Vec<Deletion>>,
+    /// What was held because it was all, and has not gone since, by Studio id.
+    held: BTreeMap<String, BTreeSet<Identity>>,
 }
 
 /// A deletion, and when it was made.
@@ -27,6 +29,37 @@ struct Deletion {
 }
 
 impl Window {
+    /// Remembers what is held in a Studio because it is all, in place of what was
+    /// before.
+    pub fn hold<'a>(&mut self, studio_id: &str, held: impl IntoIterator<Item = &'a Identity>) {
+        let held: BTreeSet<Identity> = held.into_iter().cloned().collect();
+        self.held.insert(studio_id.to_owned(), held);
+        self.held.retain(|_, held| !held.is_empty());
+    }
+
+    /// Remembers one more that is held.
+    pub fn hold_too(&mut self, studio_id: &str, identity: Identity) {
+        let held = self.held.entry(studio_id.to_owned()).or_default();
+        held.insert(identity);
+    }
+
+    /// It has gone, and is held no more.
+    pub fn release(&mut self, studio_id: &str, identity: &Identity) {
+        if let Some(held) = self.held.get_mut(studio_id) {
+            held.remove(identity);
+        }
+        self.held.retain(|_, held| !held.is_empty());
+    }
+
+    /// Whether all that was held in a Studio is planned again: then it is still the
+    /// same flood, and waits, however many mappings have come meanwhile.
+    fn holds(&self, studio_id: &str, planned: &[&Change]) -> bool {
+        let planned: BTreeSet<&Identity> = planned.iter().map(|change| &change.identity).collect();
+        self.held
+            .get(studio_id)
+            .is_some_and(|held| held.iter().all(|identity| planned.contains(identity)))
+    }
+
     /// Forgets what is out of the window: whatever was made until then.
     pub fn forget_until(&mut self, since_ms: i64) {
         for deletions in self.deletions.values_mut() {
@@ -101,8 +134,11 @@ impl Window {
 pub enum Verdict {
     /// They may go.
     Pass,
-    /// They wait for a person.
+    /// They wait for a person, or until the window has moved on.
     Hold,
+    /// They wait for a person: they would take all that the table has there, or all
+    /// that it had when that was held.
+    HoldAll,
     /// It depends on how many mappings the table owns there.
     Count,
 }
@@ -117,7 +153,8 @@ pub fn window_begins(deletions: &Deletions, now_ms: i64) -> i64 {
 
 /// Judges the deletions planned for one Studio: with those of the window, at
 /// most `max(floor, max_percent × owned)` may go; else none of this plan does. Nor
-/// does a plan that would take every one of three or more, unless all may go.
+/// does a plan that would take every one of three or more, unless all may go; and
+/// that waits as long as all of it is planned, however many have come meanwhile.
 ///
 /// `owned` is the number of the table's mappings in the Studio, if known. It is
 /// asked for only where the floor alone does not let them pass.
@@ -132,6 +169,9 @@ pub fn judge(
     if planned.is_empty() {
         return Verdict::Pass;
     }
+    if window.holds(studio_id, planned) && deletions.max_percent < 100 {
+        return Verdict::HoldAll;
+    }
     let since = window_begins(deletions, now_ms);
     let all = planned.len() + window.others(studio_id, planned, since);
     let few = all <= deletions.floor as usize;
@@ -139,7 +179,7 @@ pub fn judge(
     match owned {
         _ if few && may_empty => Verdict::Pass,
         None => Verdict::Count,
-        Some(owned) if planned.len() >= owned && !may_empty => Verdict::Hold,
+        Some(owned) if planned.len() >= owned && !may_empty => Verdict::HoldAll,
         Some(owned) if few || all * 100 <= owned * deletions.max_percent as usize => Verdict::Pass,
         Some(_) => Verdict::Hold,
     }

@@ -1,6 +1,7 @@
 //! One invocation: a payload in, an answer out. Lambda and `simulate` both call
 //! this, and nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
@@ -15,7 +16,7 @@ use crate::report::{Pass, Report};
 use crate::studio::ATTEMPT_TIMEOUT;
 use crate::sync::{Engine, Look, Task};
 use crate::telemetry::{self, Counts};
-use crate::unfinished::Unfinished;
+use crate::unfinished::{Came, Unfinished};
 
 /// How long before its deadline an invocation begins no further call: the longest
 /// attempt, and time to say what came of it.
@@ -24,6 +25,11 @@ pub const MARGIN: Duration = ATTEMPT_TIMEOUT.saturating_add(Duration::from_secs(
 /// How far the directory may lag behind an event, in milliseconds: a full pass
 /// that began so long after a message was sent has seen what it tells of.
 const LAG_MS: i64 = 5_000;
+
+/// So long after a full pass began, in milliseconds, another is begun for an event
+/// that does not say who. Such events come in crowds, and a pass sees to all that
+/// were sent before it: better few passes than one after the other.
+const GATHER_MS: i64 = 20_000;
 
 /// The function: an engine, how it is called, and what it has still to do.
 #[derive(Debug)]
@@ -145,6 +151,13 @@ impl Function {
                 }
             }
         }
+        let of_crowd = |(message, event): (&Message, &Event)| {
+            let names_nobody = event.scope == Scope::Everything && event.kind == Kind::Change;
+            names_nobody && message.sent_ms.is_some()
+        };
+        if messages.iter().zip(&events).any(of_crowd) {
+            self.gather(deadline).await;
+        }
         let pass = self.events(&events, counts, deadline).await;
         let delivered = messages
             .iter()
@@ -169,7 +182,20 @@ impl Function {
     fn is_covered(&self, message: &Message) -> bool {
         let full_pass_ms = *locked(&self.full_pass_ms);
         let sent_and_began = message.sent_ms.zip(full_pass_ms);
-        sent_and_began.is_some_and(|(sent, began)| sent + LAG_MS <= began)
+        sent_and_began.is_some_and(|(sent, began)| sent.saturating_add(LAG_MS) <= began)
+    }
+
+    /// Waits if a complete full pass of this process began just before.
+    async fn gather(&self, deadline: Instant) {
+        let now_ms = self.engine.now_ms();
+        let since_ms = locked(&self.full_pass_ms).map(|began_ms| now_ms - began_ms);
+        let since_ms = since_ms.filter(|since_ms| (0..GATHER_MS).contains(since_ms));
+        let rest_ms = since_ms.and_then(|since_ms| u64::try_from(GATHER_MS - since_ms).ok());
+        let until = rest_ms.map(|rest_ms| Instant::now() + Duration::from_millis(rest_ms));
+        // An invocation that has no time to wait has none to lose either.
+        if let Some(until) = until.filter(|until| *until < deadline) {
+            tokio::time::sleep_until(until).await;
+        }
     }
 
     /// One pass for events, and for what is due of the unfinished.
@@ -183,7 +209,13 @@ impl Function {
             let (id, scope, reason) = (&event.id, event.scope.name(), &event.reason);
             tracing::debug!(id, scope, reason, "event");
         }
-        let (more, led) = locked(&self.unfinished).due(self.engine.now_ms());
+        let now_ms = self.engine.now_ms();
+        let (more, led) = locked(&self.unfinished).due(now_ms);
+        // The schedule asks those too: after an hour they are the full pass's.
+        let resting = match events.iter().any(|event| event.kind == Kind::Schedule) {
+            true => BTreeSet::new(),
+            false => locked(&self.unfinished).resting(now_ms),
+        };
         let reason = match &scope {
             Scope::Nothing if !more.is_empty() => Some("what was left unfinished".to_owned()),
             Scope::Nothing if events.is_empty() => Some("there was no event to act on".to_owned()),
@@ -199,6 +231,7 @@ impl Function {
             look: Look {
                 scope,
                 more,
+                resting,
                 studio: None,
                 events: &led_by,
                 deadline,
@@ -217,14 +250,16 @@ impl Function {
         pass.report.reason = reason;
         // What somebody only wanted to see is not to be finished.
         if task.mode == self.engine.mode() {
-            let mut unfinished = locked(&self.unfinished);
-            let Pass {
-                looked_at,
-                unfinished: left,
-                ..
-            } = &pass;
-            unfinished.settle(looked_at, left, task.look.events, self.engine.now_ms());
-            if pass.full_and_complete == Some(true) {
+            let came = Came {
+                looked_at: &pass.looked_at,
+                left: &pass.unfinished,
+                goes_on: &pass.goes_on,
+                hang: &pass.hang,
+                is_full: pass.full_and_complete.is_some(),
+                events: task.look.events,
+            };
+            locked(&self.unfinished).settle(&came, self.engine.now_ms());
+            if pass.covers {
                 *locked(&self.full_pass_ms) = Some(pass.began_ms);
             }
         }
@@ -302,12 +337,16 @@ fn answer(pass: Pass) -> Result<Value, Error> {
         failed,
         remaining,
         problems,
+        plan_id,
         ..
     } = report;
+    // Of what was approved, a part may have gone: the rest is another set.
+    let held = plan_id.map(|id| format!("; what is held now is {id}"));
     Err(Error::Incomplete(format!(
         "{created} created, {updated} updated, {deleted} deleted, {failed} failed, \
-         {remaining} remaining; run it again: {}",
-        first_of(&problems)
+         {remaining} remaining; run it again: {}{}",
+        first_of(&problems),
+        held.unwrap_or_default()
     )))
 }
 

@@ -45,8 +45,8 @@ impl Log {
         }
     }
 
-    /// FilterLogEvents, all pages: the deletions that were made since a time in
-    /// milliseconds, and when; but for those that a person approved.
+    /// FilterLogEvents, all pages: the deletions recorded since a time in
+    /// milliseconds that the guard minds, and when.
     ///
     /// # Errors
     /// If any page failed.

@@ -23,6 +23,8 @@ pub struct Record<'r> {
     pub outcome: Outcome,
     /// Whether a person approved it.
     pub approved: bool,
+    /// Whether it is held because it is one of all that there are.
+    pub is_all: bool,
     /// Why it was not made.
     pub error: Option<String>,
     /// The events that led to it.
@@ -33,8 +35,7 @@ pub struct Record<'r> {
 const CHANGE: &str = "change";
 
 /// CloudWatch Logs' filter for the records that the guard remembers by.
-pub const DELETIONS: &str =
-    r#"{ ($.message = "change") && ($.action = "delete") && ($.outcome = "done") }"#;
+pub const DELETIONS: &str = r#"{ ($.message = "change") && ($.action = "delete") }"#;
 
 impl Record<'_> {
     /// Writes it to the log.
@@ -45,6 +46,7 @@ impl Record<'_> {
             name,
             outcome,
             approved,
+            is_all,
             error,
             causes,
         } = self;
@@ -71,6 +73,7 @@ impl Record<'_> {
                     rule = change.rule,
                     via_group = change.via_group.as_ref().map(tracing::field::display),
                     approved = approved.then_some(true),
+                    all = is_all.then_some(true),
                     cause,
                     cloudtrail,
                     error,
@@ -92,27 +95,50 @@ impl Record<'_> {
     }
 }
 
-/// A deletion that was made and recorded.
+/// A deletion that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
     /// The Studio's id.
     pub studio_id: String,
-    /// Whose mapping it was.
+    /// Whose mapping it is about.
     pub identity: Identity,
+    /// What became of it.
+    pub fate: Fate,
 }
 
-/// Reads a line of the log: the deletion that it tells of, if it was made, and
-/// not by approval.
+/// What became of a recorded deletion, as far as the guard minds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was made.
+    Made,
+    /// It was made, or tried, because a person had approved it.
+    Approved,
+    /// It was held, because it was one of all that there were.
+    Held,
+    /// It was tried in vain: EMR knows the identity no more.
+    Orphan,
+}
+
+/// Reads a line of the log: the deletion that it tells of, if the guard minds.
 pub fn deletion(line: &str) -> Option<Deletion> {
     let record: Value = serde_json::from_str(line).ok()?;
     let text = |field: &str| record[field].as_str();
-    let counts = text("message") == Some(CHANGE)
-        && text("action") == Some(Action::Delete.name())
-        && text("outcome") == Some(Outcome::Done.name())
-        && record["approved"] != true;
-    if !counts {
+    if text("message") != Some(CHANGE) || text("action") != Some(Action::Delete.name()) {
         return None;
     }
+    let outcome = text("outcome")?;
+    let (done, failed) = (
+        outcome == Outcome::Done.name(),
+        outcome == Outcome::Failed.name(),
+    );
+    let fate = match record["approved"] == true {
+        true if done || failed => Fate::Approved,
+        false if done => Fate::Made,
+        _ if outcome == Outcome::Held.name() && record["all"] == true => Fate::Held,
+        // One that was not tried has no error.
+        _ if outcome == Outcome::Orphan.name() && text("error").is_some() => Fate::Orphan,
+        _ => return None,
+    };
     let id = Id::from_service(text("identity_id")?)?;
     let kind = match text("identity_type")? {
         "USER" => IdentityType::User,
@@ -122,5 +148,6 @@ pub fn deletion(line: &str) -> Option<Deletion> {
     Some(Deletion {
         studio_id: text("studio_id")?.to_owned(),
         identity: Identity { kind, id },
+        fate,
     })
 }

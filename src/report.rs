@@ -1,6 +1,6 @@
 //! The answer to an invocation: what was looked at, and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,10 +20,17 @@ pub struct Pass {
     /// Who of them has to be looked at again, since something stood in the way
     /// that passes.
     pub unfinished: BTreeMap<usize, Reach>,
+    /// The Studios in which changes were made, and for want of time not all.
+    pub goes_on: BTreeSet<usize>,
+    /// The Studios that did not answer in time.
+    pub hang: BTreeSet<usize>,
     /// Whether it could deal with no Studio at all, for a reason that passes.
     pub dealt_with_none: bool,
     /// Of a full pass, whether all was read, and all that could be tried was tried.
     pub full_and_complete: Option<bool>,
+    /// Whether it has seen to all that any message could tell which was sent before
+    /// it began.
+    pub covers: bool,
     /// When it began to read, in milliseconds since 1970.
     pub began_ms: i64,
     /// Rules, and entries of `protect`, whose group or user is not there.

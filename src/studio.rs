@@ -203,6 +203,8 @@ impl Studio {
                 Row::Bare => listed.is_bare = true,
             }
         }
+        // Behind other pages it is one with nothing on it.
+        listed.is_bare &= listed.mappings.is_empty() && listed.nobodys.is_empty();
         Ok(listed)
     }
 

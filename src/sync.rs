@@ -3,7 +3,7 @@
 //!
 //! The Studios of a pass go their ways side by side: one that is slow, or does not
 //! answer, delays only itself. What they share is the reading of the directory
-//! ([`readings`]), and the memory of the process ([`memory`]).
+//! (`readings`), and the memory of the process (`memory`).
 
 mod access;
 mod explain;
@@ -50,8 +50,11 @@ use readings::{Read, Readings};
 
 /// How long an event is fresh enough that the directory may lag behind it.
 const FRESH_MS: i64 = 120_000;
-/// The pauses before the directory is read again when it seems to lag: about
-/// three seconds, with the reading itself.
+/// How long after the first reading of a directory that seems to lag another may be
+/// begun.
+const LAG: Duration = Duration::from_secs(3);
+/// The pauses before it is read again: about three seconds, with the reading
+/// itself.
 const PAUSES: [Duration; 3] = [
     Duration::from_millis(400),
     Duration::from_millis(800),
@@ -83,6 +86,8 @@ pub struct Look<'a> {
     pub scope: Scope,
     /// Whom to look at besides, in one Studio or another.
     pub more: BTreeMap<usize, Reach>,
+    /// The Studios not to be asked now, but for what is to be looked at besides.
+    pub resting: BTreeSet<usize>,
     /// The one Studio to look at, if not all.
     pub studio: Option<usize>,
     /// The events that led to it.
@@ -129,6 +134,7 @@ impl<'a> Look<'a> {
         Look {
             scope: Scope::Everything,
             more: BTreeMap::new(),
+            resting: BTreeSet::new(),
             studio,
             events: &[],
             deadline,
@@ -158,7 +164,8 @@ impl<'a> Look<'a> {
 
     fn is_about(&self, studio: usize) -> bool {
         self.studio.is_none_or(|only| only == studio)
-            && (self.scope != Scope::Nothing || self.more.contains_key(&studio))
+            && (self.more.contains_key(&studio)
+                || (self.scope != Scope::Nothing && !self.resting.contains(&studio)))
     }
 
     fn names_groups(&self) -> bool {

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::ChronoUtc;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -16,10 +18,19 @@ use crate::report::{Pass, Report};
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "EmrStudioSync";
 
-/// Sends log lines to standard output as JSON with a timestamp: without one,
-/// Lambda's own filter takes every line for INFO. Our lines from `level` on
-/// (`AWS_LAMBDA_LOG_LEVEL`; INFO unless it says), everybody else's from WARN on.
+/// Sends log lines to standard output.
 pub fn init(level: Option<&str>) {
+    // Only a second subscriber in one process is refused, and then one is there.
+    let _ = lines(level, std::io::stdout).try_init();
+}
+
+/// Writes log lines as JSON with a timestamp: without one, Lambda's own filter
+/// takes every line for INFO. Our lines from `level` on (`AWS_LAMBDA_LOG_LEVEL`;
+/// INFO unless it says), everybody else's from WARN on.
+pub fn lines(
+    level: Option<&str>,
+    writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
+) -> impl Subscriber + Send + Sync {
     let ours = match level.map(str::to_ascii_uppercase).as_deref() {
         Some("TRACE") => LevelFilter::TRACE,
         Some("DEBUG") => LevelFilter::DEBUG,
@@ -37,12 +48,9 @@ pub fn init(level: Option<&str>) {
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()));
-    // Only a second subscriber in one process is refused, and then one is there.
-    let _ = tracing_subscriber::registry()
-        .with(filter)
-        .with(lines)
-        .try_init();
+        .with_timer(ChronoUtc::new("%Y-%m-%dT%H:%M:%S%.3fZ".to_owned()))
+        .with_writer(writer);
+    tracing_subscriber::registry().with(filter).with(lines)
 }
 
 /// Sends log lines to standard error as text, for somebody at a terminal: none

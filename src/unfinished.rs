@@ -6,9 +6,9 @@
 //! again by later invocations, after pauses that grow. A process that dies loses
 //! it; the next full pass finds it again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::Event;
+use crate::event::{Event, Scope};
 use crate::identity::Identity;
 use crate::policy::fit::Reach;
 
@@ -16,6 +16,8 @@ use crate::policy::fit::Reach;
 /// may be at once. The longest, with the minute's event and a pass behind it, is
 /// less than five minutes: so long may it take after a failure has ended.
 const PAUSES_MS: [i64; 6] = [0, 15_000, 30_000, 60_000, 120_000, 180_000];
+/// At which of the pauses what hangs begins.
+const HUNG: usize = 2;
 /// After so long it is left to the full pass.
 const PATIENCE_MS: i64 = 3_600_000;
 /// From so many of one Studio on, all of that Studio is looked at: a list says as
@@ -39,6 +41,7 @@ struct Entry {
     since_ms: i64,
     again_ms: i64,
     tries: usize,
+    hangs: bool,
     events: Vec<Event>,
 }
 
@@ -70,18 +73,23 @@ impl Unfinished {
         (reaches, events)
     }
 
-    /// Writes down what came of a pass: whom it looked at, whom of them it leaves
-    /// unfinished, and what had led to it.
-    pub fn settle(
-        &mut self,
-        looked_at: &BTreeMap<usize, Reach>,
-        left: &BTreeMap<usize, Reach>,
-        events: &[Event],
-        now_ms: i64,
-    ) {
-        for (studio, reach) in looked_at {
+    /// The Studios that did not answer in time, and are not due yet: what comes for
+    /// them meanwhile is among what is unfinished, and need not wait for them.
+    pub fn resting(&self, now_ms: i64) -> BTreeSet<usize> {
+        let hang = |entries: &BTreeMap<Whose, Entry>| {
+            let all = entries.get(&None);
+            all.is_some_and(|entry| entry.hangs && entry.again_ms > now_ms)
+        };
+        let studios = self.studios.iter();
+        let resting = studios.filter(|(_, entries)| hang(entries));
+        resting.map(|(studio, _)| *studio).collect()
+    }
+
+    /// Writes down what came of a pass.
+    pub fn settle(&mut self, came: &Came<'_>, now_ms: i64) {
+        for (studio, reach) in came.looked_at {
             let entries = self.studios.remove(studio).unwrap_or_default();
-            let left: Vec<Whose> = match left.get(studio) {
+            let left: Vec<Whose> = match came.left.get(studio) {
                 None => Vec::new(),
                 Some(Reach::All) => vec![None],
                 Some(Reach::Only(identities)) => identities.iter().cloned().map(Some).collect(),
@@ -97,7 +105,7 @@ impl Unfinished {
             for whose in left {
                 // Who waits among everybody has waited since everybody does.
                 let before = old.get(&whose).or(old.get(&None));
-                if let Some(entry) = again(before, &whose, events, now_ms) {
+                if let Some(entry) = came.again(*studio, before, &whose, now_ms) {
                     entries.insert(whose, entry);
                 }
             }
@@ -111,29 +119,66 @@ impl Unfinished {
     }
 }
 
-/// The entry of what was tried once more, and in vain; none when it has been so
-/// for too long.
-fn again(before: Option<&Entry>, whose: &Whose, events: &[Event], now_ms: i64) -> Option<Entry> {
-    let (since_ms, tries) = before.map_or((now_ms, 0), |entry| (entry.since_ms, entry.tries));
-    if now_ms - since_ms > PATIENCE_MS {
-        return None;
-    }
-    let mut causes = before.map_or(Vec::new(), |entry| entry.events.clone());
-    for event in events {
-        let concerns = whose
-            .as_ref()
-            .is_none_or(|who| event.scope.may_concern(who));
-        if causes.len() < CAUSES && concerns && !causes.contains(event) {
-            causes.push(event.clone());
+/// What came of a pass, as far as it leaves something.
+#[derive(Clone, Copy, Debug)]
+pub struct Came<'p> {
+    /// Whom it looked at, by Studio.
+    pub looked_at: &'p BTreeMap<usize, Reach>,
+    /// Whom of them it leaves unfinished.
+    pub left: &'p BTreeMap<usize, Reach>,
+    /// The Studios in which it made changes, and had no time for all.
+    pub goes_on: &'p BTreeSet<usize>,
+    /// The Studios that did not answer in time.
+    pub hang: &'p BTreeSet<usize>,
+    /// Whether it was a full pass: the hour of what still fails begins anew with it.
+    pub is_full: bool,
+    /// The events that had led to it.
+    pub events: &'p [Event],
+}
+
+impl Came<'_> {
+    /// The entry of what was tried once more, and in vain; none when it has been
+    /// so for too long.
+    fn again(
+        &self,
+        studio: usize,
+        before: Option<&Entry>,
+        whose: &Whose,
+        now_ms: i64,
+    ) -> Option<Entry> {
+        // Where it goes on, nothing has failed: there was only no time.
+        let before = before.filter(|_| !self.goes_on.contains(&studio));
+        let (mut since_ms, tries) =
+            before.map_or((now_ms, 0), |entry| (entry.since_ms, entry.tries));
+        if self.is_full {
+            since_ms = now_ms;
         }
+        if now_ms - since_ms > PATIENCE_MS {
+            return None;
+        }
+        let mut causes = before.map_or(Vec::new(), |entry| entry.events.clone());
+        for event in self.events {
+            let concerns = match whose {
+                Some(who) => event.scope.may_concern(who),
+                // A reminder is no cause.
+                None => event.scope != Scope::Nothing,
+            };
+            if causes.len() < CAUSES && concerns && !causes.contains(event) {
+                causes.push(event.clone());
+            }
+        }
+        // Each look at what hangs keeps others waiting: it is given time at once.
+        let hangs = self.hang.contains(&studio);
+        let pause = tries + if hangs { HUNG } else { 0 };
+        let pause = PAUSES_MS[pause.min(PAUSES_MS.len() - 1)];
+        Some(Entry {
+            since_ms,
+            again_ms: now_ms + pause,
+            tries: tries + 1,
+            hangs,
+            events: causes,
+        })
     }
-    let pause = PAUSES_MS[tries.min(PAUSES_MS.len() - 1)];
-    Some(Entry {
-        since_ms,
-        again_ms: now_ms + pause,
-        tries: tries + 1,
-        events: causes,
-    })
 }
 
 /// Everybody, in place of many.
@@ -143,6 +188,7 @@ fn all_as_one(entries: BTreeMap<Whose, Entry>) -> BTreeMap<Whose, Entry> {
         // One more who meets the same failure is no reason to hurry.
         again_ms: one.again_ms.max(other.again_ms),
         tries: one.tries.max(other.tries),
+        hangs: one.hangs || other.hangs,
         events: one
             .events
             .into_iter()

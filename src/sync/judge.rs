@@ -1,6 +1,7 @@
 //! What of a plan may be made: what the deletion guard says, what a person has
 //! approved, and how much room there is.
 
+use super::memory::Orphan;
 use super::observe::Seen;
 use super::prepare::Prepared;
 use super::{Engine, Look, Task};
@@ -19,8 +20,13 @@ pub(super) struct Judged {
     pub(super) deletions: Vec<Change>,
     /// Those that are known not to go, and that it is too soon to try again.
     pub(super) orphans: Vec<Change>,
+    /// Those that did not go when they were tried last, a day ago: they were judged
+    /// then, and are no flood.
+    pub(super) again: Vec<Change>,
     /// What becomes of the deletions: done, if they may go.
     pub(super) fate: Outcome,
+    /// Whether they are held because they are all that there is.
+    pub(super) is_all: bool,
     /// Whether they may go because a person approved it.
     pub(super) approved: bool,
     pub(super) occupancy: Option<Occupancy>,
@@ -35,7 +41,9 @@ impl Default for Judged {
         Judged {
             deletions: Vec::new(),
             orphans: Vec::new(),
+            again: Vec::new(),
             fate: Outcome::Done,
+            is_all: false,
             approved: false,
             occupancy: None,
             refusal: None,
@@ -52,23 +60,32 @@ impl Engine {
         plan: &StudioPlan,
         mut occupancy: Option<Occupancy>,
     ) -> Judged {
-        let deletions = plan.of(Action::Delete).cloned();
-        let (orphans, deletions): (Vec<Change>, Vec<Change>) = match task.mode {
-            Mode::Plan => (Vec::new(), deletions.collect()),
-            Mode::Apply => {
-                deletions.partition(|change| self.is_orphan(plan.studio, &change.identity))
+        if plan.of(Action::Delete).next().is_none() {
+            return Judged {
+                occupancy,
+                ..Judged::default()
+            };
+        }
+        let deadline = task.look.deadline;
+        let forgotten = self.recall(&task.look).await;
+        let (mut orphans, mut again, mut deletions) = (Vec::new(), Vec::new(), Vec::new());
+        for change in plan.of(Action::Delete).cloned() {
+            match self.orphan(plan.studio, &change.identity) {
+                Some(Orphan::TooSoon) => orphans.push(change),
+                Some(Orphan::Due) => again.push(change),
+                None => deletions.push(change),
             }
-        };
+        }
         let judged = Judged {
             orphans,
+            again,
             occupancy,
+            forgotten,
             ..Judged::default()
         };
         if deletions.is_empty() {
             return judged;
         }
-        let deadline = task.look.deadline;
-        let forgotten = self.recall(&task.look).await;
         let studio_id = &self.table.studios[plan.studio].id;
         let planned: Vec<&Change> = deletions.iter().collect();
         let now_ms = self.now_ms();
@@ -89,9 +106,17 @@ impl Engine {
                 Err(error) => refusal = Some(error),
             }
         }
+        if task.mode == Mode::Apply && verdict != Verdict::Count {
+            let held = match verdict {
+                Verdict::HoldAll => &planned[..],
+                Verdict::Pass | Verdict::Hold | Verdict::Count => &[],
+            };
+            let held = held.iter().map(|change| &change.identity);
+            self.with_memory(|memory| memory.window.hold(studio_id, held));
+        }
         let fate = match verdict {
             Verdict::Pass => Outcome::Done,
-            Verdict::Hold => Outcome::Held,
+            Verdict::Hold | Verdict::HoldAll => Outcome::Held,
             Verdict::Count => Outcome::Withheld,
         };
         Judged {
@@ -99,14 +124,14 @@ impl Engine {
             fate,
             occupancy,
             refusal,
-            forgotten,
+            is_all: verdict == Verdict::HoldAll,
             ..judged
         }
     }
 
     /// Lets held deletions go if exactly they were approved. With an approval of
     /// anything else nothing at all is deleted.
-    pub(super) fn approve(&self, approved: &str, prepared: &mut [Prepared], pass: &mut Pass) {
+    pub(super) fn approve(&self, approved: &str, prepared: &mut [Prepared<'_>], pass: &mut Pass) {
         let held = self.plan_id(prepared, |fate| fate == Outcome::Held);
         // The guard may have forgotten since: the same set may pass unheld now.
         let all = self.plan_id(prepared, |fate| fate != Outcome::Withheld);
@@ -117,6 +142,11 @@ impl Engine {
                 if judged.fate == Outcome::Held || held.is_none() {
                     judged.approved = judged.fate != Outcome::Withheld;
                 }
+                if judged.approved {
+                    // Also what may fail now was approved, and is no flood.
+                    let studio_id = &self.table.studios[one.studio].id;
+                    self.with_memory(|memory| memory.window.hold(studio_id, []));
+                }
                 if judged.fate == Outcome::Held {
                     judged.fate = Outcome::Done;
                 }
@@ -124,7 +154,7 @@ impl Engine {
             return;
         }
         for one in prepared.iter_mut() {
-            if one.judged.fate == Outcome::Done {
+            if one.judged.fate == Outcome::Done && !one.judged.deletions.is_empty() {
                 one.judged.fate = Outcome::Skipped;
             }
         }
@@ -139,7 +169,7 @@ impl Engine {
         });
     }
 
-    fn plan_id(&self, prepared: &[Prepared], with: impl Fn(Outcome) -> bool) -> Option<String> {
+    fn plan_id(&self, prepared: &[Prepared<'_>], with: impl Fn(Outcome) -> bool) -> Option<String> {
         let prepared = prepared.iter().filter(|one| with(one.judged.fate));
         guard::plan_id(prepared.flat_map(|one| {
             let studio = &self.table.studios[one.studio];

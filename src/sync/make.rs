@@ -1,8 +1,8 @@
 //! Making the changes of a Studio, as far as they may be made.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant};
 use super::memory::Made as Remembered;
 use super::prepare::Prepared;
 use super::readings::Readings;
-use super::{Course, Engine, Look, PAUSES, Task};
+use super::{Course, Engine, Look, PAUSES, Read, Task};
 use crate::aws::{CallError, Kind};
 use crate::config::Mode;
 use crate::event::Scope;
@@ -20,14 +20,17 @@ use crate::identity::{Identity, IdentityType};
 use crate::pace::IN_FLIGHT;
 use crate::plan::{Action, Change};
 use crate::policy::doubt::Cause;
-use crate::policy::fit::Answer;
 use crate::record::Record;
 use crate::report::Outcome;
 use crate::studio::{Made, Refusal};
 
-/// After how long a creation asks again whether the membership still is that it
-/// rests on: another writer may have been there since.
+/// After how long it is asked again, before a change, whether the memberships still
+/// are that it rests on: another writer may have been there since. Sooner where
+/// something is taken away, or given in place of something else.
 const OLD: Duration = Duration::from_secs(10);
+const OLD_TO_TAKE: Duration = Duration::from_secs(2);
+/// A call that fails after so long keeps others waiting.
+const LONG: Duration = Duration::from_secs(10);
 /// So many failures in a row that may pass are the Studio's, and not theirs whose
 /// changes they are: the rest of its changes is left for later.
 const TROUBLE: usize = 3;
@@ -41,6 +44,8 @@ pub(super) struct Step {
     /// Whether it may go another time.
     pub(super) passes: bool,
     pub(super) approved: bool,
+    /// Whether a deletion is held because it is one of all that there are.
+    is_all: bool,
     /// Whether a creation met a mapping that had not been there when it was read.
     collided: bool,
 }
@@ -53,6 +58,7 @@ impl Step {
             refusal: None,
             passes: false,
             approved: false,
+            is_all: false,
             collided: false,
         }
     }
@@ -90,7 +96,7 @@ impl Task<'_> {
 impl Engine {
     /// Makes the changes of a prepared Studio. Creations that met a mapping which
     /// had not been there are looked at once more.
-    pub(super) async fn go(&self, task: &Task<'_>, prepared: &mut Prepared) -> Vec<Course> {
+    pub(super) async fn go(&self, task: &Task<'_>, prepared: &mut Prepared<'_>) -> Vec<Course> {
         let mut course = self.carry_out(task, prepared).await;
         let collided = |step: &Step| step.collided.then(|| step.change.identity.clone());
         let collided: BTreeSet<Identity> = course.steps.iter().filter_map(collided).collect();
@@ -126,6 +132,7 @@ impl Engine {
             plan.unchanged = 0;
             prepared.judged.deletions.clear();
             prepared.judged.orphans.clear();
+            prepared.judged.again.clear();
         }
         let mut course = self.carry_out(task, &mut prepared).await;
         let mut doubts = course.plan.iter().flat_map(|plan| &plan.doubts);
@@ -144,7 +151,7 @@ impl Engine {
     }
 
     /// Deletions and updates first, then as many creations as there is room for.
-    async fn carry_out(&self, task: &Task<'_>, prepared: &mut Prepared) -> Course {
+    async fn carry_out(&self, task: &Task<'_>, prepared: &mut Prepared<'_>) -> Course {
         let studio = prepared.studio;
         let mut course = Course {
             studio,
@@ -171,7 +178,9 @@ impl Engine {
             studio,
             read: prepared.read,
             approved: judged.approved,
+            is_all: judged.is_all,
             trouble: AtomicUsize::new(0),
+            hangs: AtomicBool::new(false),
         };
         let mut steps = match judged.fate {
             Outcome::Done => way.make_all(judged.deletions.iter()).await,
@@ -181,6 +190,7 @@ impl Engine {
             }
         };
         steps.extend(way.leave_all(judged.orphans.iter(), Outcome::Orphan, None));
+        steps.extend(way.make_all(judged.again.iter()).await);
         let is_gone = |step: &&Step| matches!(step.outcome, Outcome::Done | Outcome::Planned);
         let gone: Vec<Change> = steps
             .iter()
@@ -199,6 +209,8 @@ impl Engine {
             }
             Ok(occupancy) => steps.extend(way.create_all(&occupancy, &gone, creations).await),
         }
+        let hangs = way.hangs.load(Relaxed);
+        course.seen.hangs |= hangs;
         course.steps = steps;
         course
     }
@@ -231,6 +243,7 @@ impl Engine {
             name: step.change.name.as_deref().filter(|_| self.log_names),
             outcome: step.outcome,
             approved: step.approved,
+            is_all: step.is_all,
             error: step.refusal.as_ref().map(Refusal::to_string),
             causes: causes.collect(),
         }
@@ -248,11 +261,14 @@ struct Way<'w> {
     engine: &'w Engine,
     task: &'w Task<'w>,
     studio: usize,
-    /// When the reading was begun that they rest on.
-    read: Instant,
+    /// The reading that they rest on.
+    read: &'w Read,
     approved: bool,
+    is_all: bool,
     /// How many failures in a row that may pass there were.
     trouble: AtomicUsize,
+    /// Whether one of them came after long.
+    hangs: AtomicBool,
 }
 
 impl Way<'_> {
@@ -267,10 +283,13 @@ impl Way<'_> {
         };
         // Boxed: the SDK's futures are deeper than the compiler goes.
         let changes: Vec<&Change> = changes.collect();
-        let steps = changes
-            .into_iter()
-            .map(|change| Box::pin(self.make(change)));
-        stream::iter(steps).buffered(most).collect().await
+        let steps = changes.into_iter().enumerate();
+        let steps =
+            steps.map(|(place, change)| Box::pin(async move { (place, self.make(change).await) }));
+        let mut steps: Vec<(usize, Step)> =
+            stream::iter(steps).buffer_unordered(most).collect().await;
+        steps.sort_by_key(|(place, _)| *place);
+        steps.into_iter().map(|(_, step)| step).collect()
     }
 
     fn leave_all<'c>(
@@ -282,6 +301,7 @@ impl Way<'_> {
         let steps = changes.map(|change| {
             let step = Step {
                 passes: refusal.as_ref().is_some_and(Refusal::is_transient),
+                is_all: self.is_all && outcome == Outcome::Held,
                 ..Step::new(change, outcome)
             };
             self.engine.record(self.task, self.studio, &step);
@@ -365,7 +385,11 @@ impl Way<'_> {
         if let Some(step) = self.no_longer(change).await {
             return step;
         }
+        let begun = Instant::now();
         let step = self.make_now(change).await;
+        if step.passes && begun.elapsed() > LONG {
+            self.hangs.store(true, Relaxed);
+        }
         match step.outcome == Outcome::Failed && step.passes {
             true => self.trouble.fetch_add(1, Relaxed),
             false => self.trouble.swap(0, Relaxed),
@@ -373,22 +397,27 @@ impl Way<'_> {
         step
     }
 
-    /// What becomes of a creation that rests on an old reading, if the membership
-    /// is not there any more.
+    /// What becomes of a change that rests on an old reading, if it is no longer
+    /// what the table wants: it is left to a look of its own.
     async fn no_longer(&self, change: &Change) -> Option<Step> {
-        let group = change.via_group.as_ref()?;
-        if change.action != Action::Create || self.read.elapsed() <= OLD {
+        let old = match change.action {
+            Action::Create => OLD,
+            Action::Update | Action::Delete => OLD_TO_TAKE,
+        };
+        if self.read.reading.began.elapsed() <= old || change.identity.kind != IdentityType::User {
             return None;
         }
-        let (store, deadline) = (&self.engine.store, self.task.look.deadline);
-        let groups = BTreeSet::from([group.clone()]);
-        match store
-            .is_member_in(&change.identity.id, &groups, deadline)
-            .await
-        {
-            Ok(Answer::Is(groups)) if groups.contains(group) => None,
-            Ok(_) => Some(Step::new(change, Outcome::Skipped)),
-            Err(error) if error.kind == Kind::NoGroup => Some(Step::new(change, Outcome::Skipped)),
+        let deadline = self.task.look.deadline;
+        let directory = &self.read.reading.directory;
+        let still = self
+            .engine
+            .is_still_wanted(self.studio, change, directory, deadline);
+        match still.await {
+            Ok(true) => None,
+            Ok(false) => Some(Step {
+                passes: true,
+                ..Step::new(change, Outcome::Skipped)
+            }),
             Err(error) => Some(Step::refused(change, Refusal::Other(error))),
         }
     }

@@ -12,7 +12,7 @@ use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::Action;
 use crate::policy::Selector;
 use crate::policy::fit::Reach;
-use crate::record::Deletion;
+use crate::record::{Deletion, Fate};
 
 /// How long it is remembered whom a Studio has mapped, in milliseconds.
 const LISTED_MS: i64 = 5 * 60_000;
@@ -60,19 +60,37 @@ impl Engine {
             }
             Recalled::Unknown { .. } | Recalled::NotYet => {}
         }
-        let since_ms = guard::window_begins(&self.table.deletions, now_ms);
+        let begins = guard::window_begins(&self.table.deletions, now_ms);
+        // Orphans are tried once a day, and whatever is older than the window does
+        // not count.
+        let since_ms = begins.min(now_ms - ORPHAN_MS);
         match log.deletions(since_ms, look.deadline).await {
-            Ok(deletions) => {
+            Ok(mut deletions) => {
+                deletions.sort_by_key(|(_, at_ms)| *at_ms);
                 self.with_memory(|memory| {
-                    for (
-                        Deletion {
+                    for (deletion, at_ms) in deletions {
+                        let Deletion {
                             studio_id,
                             identity,
-                        },
-                        at_ms,
-                    ) in deletions
-                    {
-                        memory.window.recall(&studio_id, identity, at_ms);
+                            fate,
+                        } = deletion;
+                        let window = &mut memory.window;
+                        match fate {
+                            Fate::Orphan => {
+                                let studios = self.table.studios.iter();
+                                let mut studios = studios.map(|studio| &studio.id);
+                                if let Some(studio) = studios.position(|id| *id == studio_id) {
+                                    memory.orphans.insert((studio, identity), at_ms);
+                                }
+                            }
+                            Fate::Held | Fate::Approved | Fate::Made if at_ms <= begins => {}
+                            Fate::Held => window.hold_too(&studio_id, identity),
+                            Fate::Approved => window.release(&studio_id, &identity),
+                            Fate::Made => {
+                                window.release(&studio_id, &identity);
+                                window.recall(&studio_id, identity, at_ms);
+                            }
+                        }
                     }
                 });
                 *recalled = Recalled::Known;
@@ -177,6 +195,7 @@ impl Engine {
                         listed.occupancy.owned = listed.occupancy.owned.saturating_sub(1);
                     }
                     memory.orphans.remove(&(studio, identity.clone()));
+                    memory.window.release(studio_id, identity);
                     if !approved {
                         memory.window.record(studio_id, identity.clone(), now_ms);
                     }
@@ -192,12 +211,16 @@ impl Engine {
         });
     }
 
-    /// Whether a mapping was found to be one that cannot be deleted, not long ago.
-    pub(super) fn is_orphan(&self, studio: usize, identity: &Identity) -> bool {
+    /// Whether a mapping was found to be one that cannot be deleted; and if so,
+    /// whether it is time to try again.
+    pub(super) fn orphan(&self, studio: usize, identity: &Identity) -> Option<Orphan> {
         let now_ms = self.now_ms();
         self.with_memory(|memory| {
-            let tried = memory.orphans.get(&(studio, identity.clone()));
-            tried.is_some_and(|tried| (0..ORPHAN_MS).contains(&(now_ms - tried)))
+            let tried = memory.orphans.get(&(studio, identity.clone()))?;
+            Some(match (0..ORPHAN_MS).contains(&(now_ms - tried)) {
+                true => Orphan::TooSoon,
+                false => Orphan::Due,
+            })
         })
     }
 
@@ -219,6 +242,15 @@ impl Engine {
     pub(super) fn with_memory<T>(&self, f: impl FnOnce(&mut Memory) -> T) -> T {
         f(&mut self.memory.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// A mapping that cannot be deleted, since EMR does not know the identity any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Orphan {
+    /// It was tried not long ago.
+    TooSoon,
+    /// It may be tried again.
+    Due,
 }
 
 /// Whether a change was made.

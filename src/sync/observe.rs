@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::{join, join_all};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::readings::Readings;
 use super::{Engine, Look, Remembered};
@@ -15,6 +15,8 @@ use crate::policy::doubt::{Cause, Doubt, Whom};
 use crate::policy::fit::Reach;
 use crate::studio::{Listed, Refusal, Usable};
 
+/// A Studio that fails after so long keeps others waiting.
+const LONG: Duration = Duration::from_secs(10);
 /// Up to how many mappings of a Studio are asked for one by one.
 const GETS: usize = 5;
 
@@ -40,6 +42,8 @@ pub(crate) struct Seen {
     pub(crate) occupancy: Option<Occupancy>,
     /// What could not be read.
     pub(crate) failures: Vec<(Option<Identity>, Refusal)>,
+    /// Whether it did not answer in time.
+    pub(crate) hangs: bool,
     /// What is told of it, in words that follow its name.
     pub(crate) remarks: Vec<String>,
     /// Why the Studio can have no mappings at all, in words that follow its
@@ -96,25 +100,30 @@ impl Engine {
     /// Lists a Studio's mappings, and sees whether it can have any.
     async fn look_at(&self, studio: usize, reach: &Reach, deadline: Instant) -> Seen {
         let mut seen = Seen::default();
+        let begun = Instant::now();
         let usable = self.studios[studio].usable(deadline);
         let (usable, listed) = join(usable, self.list(studio, deadline)).await;
+        seen.hangs = begun.elapsed() > LONG && (usable.is_err() || listed.is_err());
         if !self.can_be_used(studio, usable, &mut seen) {
             return seen;
         }
         // Who may not list, or is told nothing by it, may still ask for a few.
-        let is_bare = matches!(&listed, Ok((listed, _)) if listed.is_bare);
+        let doubts = listed.as_ref().map(|(listed, _)| of_list(listed));
+        let doubts = doubts.unwrap_or_default();
         let says_nothing = match &listed {
             Err(Refusal::Other(error)) => !error.is_transient(),
-            _ => is_bare,
+            _ => !doubts.is_empty(),
         };
         match reach {
             Reach::Only(identities) if says_nothing && identities.len() <= GETS => {
                 let identities: Vec<&Identity> = identities.iter().collect();
                 self.get_each(studio, reach, &identities, &mut seen, deadline)
                     .await;
-                if let Some(actual) = seen.actual.as_mut().filter(|_| is_bare) {
-                    actual.doubts.push(of_list(Cause::BareList));
+                if let Some(actual) = &mut seen.actual {
+                    actual.doubts.extend(doubts);
                 }
+                seen.remarks
+                    .extend(listed.ok().and_then(|(listed, _)| remark(&listed)));
             }
             reach => self.take_list(listed, reach, &mut seen),
         }
@@ -232,22 +241,11 @@ impl Engine {
                 return;
             }
         };
-        let mut actual = Actual::default();
-        let doubts = [
-            (listed.is_bare, Cause::BareList),
-            (!listed.nobodys.is_empty(), Cause::Nobodys),
-        ];
-        for (_, cause) in doubts.into_iter().filter(|(is_so, _)| *is_so) {
-            actual.doubts.push(of_list(cause));
-        }
-        if !listed.nobodys.is_empty() {
-            seen.remarks.push(format!(
-                "lists mappings without the id of whose they are ({}), so nothing is deleted or \
-                 changed there; `aws emr list-studio-session-mappings` shows them: delete them by \
-                 the names they bear",
-                listed.nobodys.len()
-            ));
-        }
+        seen.remarks.extend(remark(&listed));
+        let mut actual = Actual {
+            doubts: of_list(&listed),
+            ..Actual::default()
+        };
         actual.mappings = listed.mappings;
         actual.mappings.retain(|identity, _| reach.covers(identity));
         seen.actual = Some(actual);
@@ -268,6 +266,10 @@ impl Engine {
             .nobodys
             .iter()
             .for_each(|kind| *occupancy.of_mut(*kind) += 1);
+        // Where nothing was told, what was last counted is as good as anything.
+        if let Some(before) = self.remembered(studio).filter(|_| listed.is_bare) {
+            occupancy = before.occupancy;
+        }
         // What may be broken proves nobody's absence.
         if !listed.is_bare && listed.nobodys.is_empty() {
             let mapped = listed.mappings.keys().cloned().collect();
@@ -295,14 +297,32 @@ impl Engine {
     }
 }
 
-/// What a list leaves doubtful, is so for all of the Studio.
-fn of_list(cause: Cause) -> Doubt {
-    Doubt {
+/// What a list leaves doubtful, for all of the Studio.
+fn of_list(listed: &Listed) -> Vec<Doubt> {
+    let causes = [
+        (listed.is_bare, Cause::BareList),
+        (!listed.nobodys.is_empty(), Cause::Nobodys),
+    ];
+    let causes = causes.into_iter().filter(|(is_so, _)| *is_so);
+    let doubt = |(_, cause)| Doubt {
         whom: Whom::All,
         rule: None,
         cause,
         passes: false,
-    }
+    };
+    causes.map(doubt).collect()
+}
+
+/// What a person should know of a list, in words that follow the Studio's name.
+fn remark(listed: &Listed) -> Option<String> {
+    (!listed.nobodys.is_empty()).then(|| {
+        format!(
+            "lists mappings without the id of whose they are ({}), so nothing is deleted or \
+             changed there; `aws emr list-studio-session-mappings` shows them: delete them by \
+             the names they bear",
+            listed.nobodys.len()
+        )
+    })
 }
 
 fn unreadable(refusal: &Refusal) -> String {

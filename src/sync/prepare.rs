@@ -1,7 +1,7 @@
 //! From what was seen of a Studio to a plan that can be relied on, and what the
 //! guard says to it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -10,15 +10,17 @@ use super::judge::Judged;
 use super::observe::Seen;
 use super::readings::{Read, Readings};
 use super::{Engine, Task};
+use crate::aws::{CallError, Kind};
 use crate::directory::Reading;
 use crate::identity::{Identity, IdentityType};
 use crate::plan::{self, Action, Change, StudioPlan};
 use crate::policy::Selector;
 use crate::policy::doubt::{Doubt, Whom};
-use crate::policy::fit::{Answer, Reach};
+use crate::policy::fit::{Answer, Directory, Reach};
+use crate::studio::Refusal;
 
 /// A Studio, ready for its changes to be made.
-pub(super) struct Prepared {
+pub(super) struct Prepared<'r> {
     pub(super) studio: usize,
     /// Whom it was to look at.
     pub(super) asked: Reach,
@@ -26,18 +28,18 @@ pub(super) struct Prepared {
     /// None where the Studio can have no mappings.
     pub(super) plan: Option<StudioPlan>,
     pub(super) judged: Judged,
-    /// When the reading was begun that the plan rests on.
-    pub(super) read: Instant,
+    /// The reading that the plan rests on.
+    pub(super) read: &'r Read,
 }
 
 impl Engine {
     /// Looks at a Studio and plans.
-    pub(super) async fn prepare(
+    pub(super) async fn prepare<'r>(
         &self,
         task: &Task<'_>,
         studio: usize,
-        readings: &Readings<'_>,
-    ) -> Prepared {
+        readings: &'r Readings<'_>,
+    ) -> Prepared<'r> {
         let mut seen = self.see(studio, readings).await;
         let mut read = readings.first().await;
         let mut plan = self.plan(studio, &read.reading, &seen);
@@ -61,7 +63,7 @@ impl Engine {
             seen,
             plan,
             judged,
-            read: read.reading.began,
+            read,
         }
     }
 
@@ -124,6 +126,45 @@ impl Engine {
         selector.is_name().then_some((selector, who))
     }
 
+    /// Whether a change of a user's mapping still is what the table wants: asked
+    /// again of the memberships, by what is known of the selectors.
+    pub(super) async fn is_still_wanted(
+        &self,
+        studio: usize,
+        change: &Change,
+        directory: &Directory,
+        deadline: Instant,
+    ) -> Result<bool, CallError> {
+        let user = &change.identity.id;
+        let asked = &directory.asked_about;
+        let groups = match asked.is_empty() {
+            true => Answer::Is(BTreeSet::new()),
+            false => match self.store.groups_of(user, asked, deadline).await {
+                Ok(groups) => groups,
+                // One of them has gone meanwhile.
+                Err(error) if error.kind == Kind::NoGroup => return Ok(false),
+                Err(error) => return Err(error),
+            },
+        };
+        let mut enabled = directory.enabled.clone();
+        enabled.retain(|one, _| one == user);
+        let now = Directory {
+            selected: directory.selected.clone(),
+            asked_about: asked.clone(),
+            groups_of: BTreeMap::from([(user.clone(), groups)]),
+            enabled,
+            ..Directory::default()
+        };
+        let reach = Reach::Only(BTreeSet::from([change.identity.clone()]));
+        let wanted = self.table.wanted(studio, &now, &reach);
+        let wanted = wanted.get(&change.identity);
+        let name = change.name.as_deref();
+        let is_protected =
+            change.action != Action::Create && self.table.protects(&change.identity, name, &now);
+        let policy = wanted.map(|wanted| &wanted.session_policy);
+        Ok(policy == change.session_policy.as_ref() && !is_protected)
+    }
+
     /// Looks up who of those mapped is gone, where that is all a change waits for.
     /// Returns whether anything was learned.
     async fn see_who_is_gone(
@@ -151,6 +192,8 @@ impl Engine {
                     let whom = Whom::One((*who).clone());
                     let passes = error.is_transient();
                     actual.doubts.push(Doubt::unread(whom, None, what, passes));
+                    let refusal = Refusal::Other(error);
+                    seen.failures.push((Some((*who).clone()), refusal));
                 }
             }
         }

@@ -7,7 +7,7 @@ use futures_util::future::{join, join_all};
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::{Engine, FRESH_MS, Look, PAUSES};
+use super::{Engine, FRESH_MS, LAG, Look, PAUSES};
 use crate::aws::CallError;
 use crate::directory::{Failure, Reading, Stale};
 use crate::event::{Claim, Scope};
@@ -52,10 +52,12 @@ impl<'p> Readings<'p> {
     /// The first reading: again while it lags behind a fresh event.
     pub(crate) async fn first(&self) -> &Read {
         let read = async {
+            // A directory that takes longer to read than it is waited for has had
+            // that time already.
+            let until = (Instant::now() + LAG).min(self.look.deadline);
             let mut read = self.read(self.fresh).await;
             for pause in PAUSES {
-                let at_once = Instant::now() + pause < self.look.deadline;
-                if !self.lags(&read.reading.directory) || !at_once {
+                if Instant::now() + pause >= until || !self.lags(&read.reading.directory) {
                     break;
                 }
                 tokio::time::sleep(pause).await;
@@ -187,17 +189,18 @@ impl<'p> Readings<'p> {
             .filter_map(|event| event.claim.as_ref().zip(event.time_ms));
         // Of those about the same thing, the one that happened last: the queue
         // keeps an order, but not always that.
-        let is_last = |claim: &Claim, at: i64| {
-            let same = claims
-                .clone()
-                .filter(|(other, _)| claim.is_about_the_same(other));
-            same.max_by_key(|(_, at)| *at)
-                .is_none_or(|(last, last_at)| last == claim || last_at == at)
+        let is_last = |place: usize, claim: &Claim, at: i64| {
+            let mut others = claims.clone().enumerate();
+            // Of those of one moment, the later in the batch.
+            !others.any(|(other_place, (other, other_at))| {
+                claim.is_about_the_same(other) && (other_at, other_place) > (at, place)
+            })
         };
         claims
             .clone()
-            .filter(|(claim, at)| now_ms - at < FRESH_MS && is_last(claim, *at))
-            .any(|(claim, _)| claim.is_contradicted_by(directory))
+            .enumerate()
+            .filter(|(place, (claim, at))| now_ms - at < FRESH_MS && is_last(*place, claim, *at))
+            .any(|(_, (claim, _))| claim.is_contradicted_by(directory))
     }
 }
 

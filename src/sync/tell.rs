@@ -8,7 +8,8 @@ use super::{Course, Engine, Read, Task};
 use crate::aws::{CallError, Kind};
 use crate::event::Scope;
 use crate::identity::{Identity, IdentityType};
-use crate::plan::{LeftAlone, StudioPlan};
+use crate::plan::{Action, LeftAlone, StudioPlan};
+use crate::policy::doubt::Cause;
 use crate::policy::fit::{Answer, Reach};
 use crate::policy::{OnMissingGroup, Selector};
 use crate::report::{Outcome, Pass};
@@ -18,21 +19,21 @@ impl Engine {
     /// Writes down what a person should know, and what the function has to.
     pub(super) fn tell(&self, task: &Task<'_>, read: &Read, courses: Vec<Course>, pass: &mut Pass) {
         self.tell_unresolved(read, pass);
-        let mut told_of_key = false;
         for failure in &read.reading.failures {
             count(&failure.error, pass);
-            // One key, one cure, however many reads it kept from being made.
-            let is_key = failure.error.kind == Kind::NoKey;
-            if is_key && std::mem::replace(&mut told_of_key, true) {
-                continue;
-            }
             pass.report.problems.push(match &failure.about {
                 Some(identity) => format!("{identity}: {}", failure.error),
                 None => failure.error.to_string(),
             });
         }
         let mut held = Vec::new();
-        let (mut blind, mut all_read) = (true, true);
+        let (mut all_read, mut all_proven, mut all_tried) = (true, true, true);
+        // A Studio that can have no mappings is no answer for the others.
+        let mut usable = courses
+            .iter()
+            .filter_map(|course| course.plan.as_ref())
+            .peekable();
+        let blind = usable.peek().is_some() && usable.all(StudioPlan::is_blind);
         for course in &courses {
             self.tell_course(task, course, pass);
             let is_held = |step: &&Step| step.outcome == Outcome::Held;
@@ -44,25 +45,40 @@ impl Engine {
                     .filter(is_held)
                     .map(|step| (studio, &step.change)),
             );
-            blind &= course.plan.as_ref().is_some_and(StudioPlan::is_blind);
-            let doubts = course.plan.iter().flat_map(|plan| &plan.doubts);
-            all_read &= !doubts.into_iter().any(|doubt| doubt.is_unread());
+            for doubt in course.plan.iter().flat_map(|plan| &plan.doubts) {
+                all_read &= !doubt.is_unread();
+                all_proven &= matches!(doubt.cause, Cause::Missing { .. });
+            }
+            all_tried &= !course.steps.iter().any(is_unapproved);
         }
+        say_the_cure_once(&mut pass.report.problems);
         pass.report.plan_id = crate::guard::plan_id(held);
         pass.dealt_with_none = blind || read.reading.is_blind();
         let is_full = task.look.scope == Scope::Everything
             && task.look.studio.is_none()
             // A plan that a person asks for is no pass of a function that applies.
             && task.mode == self.mode;
-        pass.full_and_complete = is_full.then_some(all_read && pass.report.remaining == 0);
+        let complete = all_read && all_tried && pass.report.remaining == 0;
+        pass.full_and_complete = is_full.then_some(complete);
+        pass.covers = is_full && complete && all_proven;
     }
 
     fn tell_course(&self, task: &Task<'_>, course: &Course, pass: &mut Pass) {
         let name = self.name(course.studio);
-        merge(&mut pass.looked_at, course.studio, course.asked.clone());
+        // What was not deleted for want of approval is as unfinished as before.
+        if !course.steps.iter().any(is_unapproved) {
+            merge(&mut pass.looked_at, course.studio, course.asked.clone());
+        }
+        if course.seen.hangs {
+            pass.hang.insert(course.studio);
+        }
         let remarks = course.seen.remarks.iter();
-        let remarks = remarks.map(|remark| format!("{name} {remark}"));
-        pass.report.problems.extend(remarks);
+        for remark in remarks.map(|remark| format!("{name} {remark}")) {
+            // A second look at the Studio sees it again.
+            if !pass.report.problems.contains(&remark) {
+                pass.report.problems.push(remark);
+            }
+        }
         if let Some(why) = &course.seen.unusable {
             pass.report.failed += 1;
             pass.refused += 1;
@@ -184,8 +200,19 @@ impl Engine {
             .map(|step| &step.change.identity);
         let steps: BTreeSet<Identity> = steps.cloned().collect();
         let steps = (!steps.is_empty()).then_some(Reach::Only(steps));
-        for reach in [left, steps].into_iter().flatten() {
+        // Who waits for a Studio that hangs waits with everybody.
+        let all = course.seen.hangs.then_some(Reach::All);
+        for reach in [left, steps, all].into_iter().flatten() {
+            merge(&mut pass.looked_at, course.studio, reach.clone());
             merge(&mut pass.unfinished, course.studio, reach);
+        }
+        let with = |outcome| course.steps.iter().any(|step| step.outcome == outcome);
+        let failing = course
+            .steps
+            .iter()
+            .any(|step| step.passes && step.outcome == Outcome::Failed);
+        if with(Outcome::Done) && with(Outcome::Remaining) && !failing {
+            pass.goes_on.insert(course.studio);
         }
     }
 
@@ -274,6 +301,24 @@ impl Engine {
             .map(|at| (now_ms - at).max(0))
             .max()
     }
+}
+
+/// Whether a deletion was not made because another set was approved.
+fn is_unapproved(step: &Step) -> bool {
+    step.outcome == Outcome::Skipped && step.change.action == Action::Delete && !step.passes
+}
+
+/// One key, one cure, however many calls it kept from being answered.
+fn say_the_cure_once(problems: &mut [String]) {
+    let Some(cure) = Kind::NoKey.cure() else {
+        return;
+    };
+    let cure = format!(" ({cure})");
+    let mut with_cure = problems
+        .iter_mut()
+        .filter(|problem| problem.contains(&cure));
+    with_cure.next();
+    with_cure.for_each(|problem| *problem = problem.replace(&cure, ""));
 }
 
 fn count(error: &CallError, pass: &mut Pass) {

@@ -295,6 +295,8 @@ impl Case {
         table(|table| {
             table["rules"][3]["user"] = json!("user-0");
             table["protect"] = json!([{ "user": "user-1" }, { "group": "finance" }]);
+            // What is held is remembered by one process, and a rehearsal is another.
+            table["deletions"] = json!({ "max_percent": 100, "floor": 100 });
             table["on_disabled_user"] = json!(if self.remove_disabled {
                 "remove"
             } else {

@@ -149,14 +149,17 @@ fn as_many_as_the_floor_may_go_however_few_there_are() {
         assert_eq!(verdict(&none, &deletions(0, 2), owned), Verdict::Pass);
     }
     assert_eq!(verdict(&none, &deletions(0, 6), Some(7)), Verdict::Hold);
-    assert_eq!(verdict(&none, &deletions(0, 6), Some(0)), Verdict::Hold);
+    assert_eq!(verdict(&none, &deletions(0, 6), Some(0)), Verdict::HoldAll);
 }
 
 #[test]
 fn that_every_one_of_three_or_more_should_go_waits_unless_all_may() {
     let none = Window::default();
     for all in 3..=5 {
-        assert_eq!(verdict(&none, &deletions(0, all), Some(all)), Verdict::Hold);
+        assert_eq!(
+            verdict(&none, &deletions(0, all), Some(all)),
+            Verdict::HoldAll
+        );
         let but_one = deletions(0, all - 1);
         assert_eq!(verdict(&none, &but_one, Some(all)), Verdict::Pass);
     }
@@ -167,6 +170,33 @@ fn that_every_one_of_three_or_more_should_go_waits_unless_all_may() {
     };
     let three = deletions(0, 3);
     assert_eq!(verdict_of(&lax, &none, &three, Some(3)), Verdict::Pass);
+}
+
+#[test]
+fn what_was_held_waits_as_long_as_all_of_it_is_planned_however_many_have_come() {
+    let mut window = Window::default();
+    window.hold(STUDIO, &[user(0), user(1), user(2)]);
+    assert_eq!(
+        verdict(&window, &deletions(0, 3), Some(1000)),
+        Verdict::HoldAll
+    );
+    assert_eq!(
+        verdict(&window, &deletions(0, 4), Some(1000)),
+        Verdict::HoldAll
+    );
+    assert_eq!(
+        verdict(&window, &deletions(1, 2), Some(1000)),
+        Verdict::Pass
+    );
+    // Another process reads of it in the log; and of what has gone since.
+    let mut other = Window::default();
+    (0..3).for_each(|number| other.hold_too(STUDIO, user(number)));
+    assert_eq!(
+        verdict(&other, &deletions(0, 3), Some(1000)),
+        Verdict::HoldAll
+    );
+    (0..3).for_each(|number| other.release(STUDIO, &user(number)));
+    assert_eq!(verdict(&other, &deletions(0, 3), Some(1000)), Verdict::Pass);
 }
 
 #[test]
@@ -293,7 +323,7 @@ fn a_deletion_that_had_to_be_tried_again_counts_once() {
     // With one that is really another it is too much.
     let mut more = deletions(0, 4);
     more.extend(deletions(50, 1));
-    assert_eq!(verdict(&before, &more, Some(5)), Verdict::Hold);
+    assert_eq!(verdict(&before, &more, Some(9)), Verdict::Hold);
 }
 
 #[test]
@@ -550,6 +580,7 @@ proptest! {
         let empties = planned.len() >= 3 && planned.len() >= owned && max_percent < 100;
         let expected = match planned.is_empty() || (counted as f64 <= allowed && !empties) {
             true => Verdict::Pass,
+            false if empties => Verdict::HoldAll,
             false => Verdict::Hold,
         };
         let planned: Vec<Change> = planned.into_iter().map(deletion).collect();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, LogLine, Seed, World};
-use emr_studio_sync::record::deletion;
+use emr_studio_sync::record::{Fate, deletion};
 use serde_json::{Value, json};
 use support::runtime::Lambda;
 use support::{
@@ -514,7 +514,7 @@ async fn a_log_that_cannot_be_read_is_told_and_the_process_goes_by_its_own_delet
 }
 
 #[test]
-fn only_a_deletion_that_was_made_and_not_approved_counts_whatever_else_is_in_the_log() {
+fn only_a_deletion_that_was_made_or_held_is_remembered_whatever_else_is_in_the_log() {
     let record = json!({
         "message": "change", "action": "delete", "outcome": "done", "studio_id": ANALYTICS,
         "identity_type": "USER", "identity_id": "0a1b2c3d-1001-7001-8001-00000000a001",
@@ -530,12 +530,20 @@ fn only_a_deletion_that_was_made_and_not_approved_counts_whatever_else_is_in_the
         found.identity.to_string(),
         "USER 0a1b2c3d-1001-7001-8001-00000000a001"
     );
+    assert_eq!(found.fate, Fate::Made);
+    let approved = read(&|line| line["approved"] = json!(true));
+    assert_eq!(approved.unwrap().fate, Fate::Approved);
+    let all = read(&|line| {
+        line["outcome"] = json!("held");
+        line["all"] = json!(true);
+    });
+    assert_eq!(all.unwrap().fate, Fate::Held);
     for (field, value) in [
         ("message", json!("report")),
         ("action", json!("create")),
         ("outcome", json!("held")),
+        ("outcome", json!("withheld")),
         ("outcome", json!("failed")),
-        ("approved", json!(true)),
         ("identity_type", json!("ROBOT")),
         ("identity_id", json!("")),
         ("identity_id", json!(7)),

@@ -1,6 +1,8 @@
 //! The function's log in the embedded AWS: asked by the real client, and by the
 //! deletion guard's own reader.
 
+use crate::support;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +14,14 @@ use aws_sdk_cloudwatchlogs::config::BehaviorVersion;
 use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
 use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
 use emr_studio_sync::aws::{self, Kind, Tally};
-use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, LogLine, World};
+use emr_studio_sync::config::{Config, Mode};
+use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, IdentityType, LogLine, World};
+use emr_studio_sync::handler::Function;
 use emr_studio_sync::log::Log;
 use emr_studio_sync::pace::IN_FLIGHT;
-use emr_studio_sync::record::{self, DELETIONS};
+use emr_studio_sync::policy::read::{self, Format};
+use emr_studio_sync::record::{self, DELETIONS, Fate};
+use emr_studio_sync::sync::Engine;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -94,10 +100,11 @@ async fn remembered(world: World) -> Result<Vec<(String, i64)>, aws::CallError> 
     let log = Log::new(GROUP, &sdk, &flight, &Arc::new(Tally::default()));
     let deadline = Instant::now() + Duration::from_secs(60);
     let deletions = log.deletions(NOON, deadline).await?;
-    let deletions = deletions
+    let made = deletions
         .into_iter()
-        .map(|(deletion, at_ms)| (deletion.identity.id.to_string(), at_ms));
-    Ok(deletions.collect())
+        .filter(|(deletion, _)| deletion.fate == Fate::Made);
+    let made = made.map(|(deletion, at_ms)| (deletion.identity.id.to_string(), at_ms));
+    Ok(made.collect())
 }
 
 #[tokio::test]
@@ -116,7 +123,8 @@ async fn events_are_told_by_group_time_and_pattern_oldest_first() {
     let some = ask.clone().start_time(NOON).end_time(NOON).send().await;
     assert_eq!(some.unwrap().events().len(), 4);
 
-    let deletions = ask.filter_pattern(DELETIONS).send().await.unwrap();
+    let made = r#"{ ($.message = "change") && ($.action = "delete") && ($.outcome = "done") }"#;
+    let deletions = ask.filter_pattern(made).send().await.unwrap();
     let ids = deletions.events().iter().map(|event| {
         assert!(event.log_stream_name().is_some() && event.ingestion_time().is_some());
         let line: Value = serde_json::from_str(event.message().unwrap()).unwrap();
@@ -230,8 +238,8 @@ async fn the_guards_filter_lets_the_lines_through_that_its_reader_takes_for_dele
     };
     let all = ask.clone().send().await.unwrap();
     let filtered = ask.filter_pattern(DELETIONS).send().await.unwrap();
-    assert_eq!(read(all.events()), 3);
-    assert_eq!(read(filtered.events()), 3);
+    assert_eq!(read(all.events()), 4);
+    assert_eq!(read(filtered.events()), 4);
 }
 
 #[tokio::test]
@@ -255,4 +263,88 @@ async fn a_log_that_cannot_be_read_is_an_error_of_its_kind() {
     let once = Fault::on("FilterLogEvents", FaultKind::Throttle).times(1);
     world.faults.add(once);
     assert_eq!(remembered(world).await.unwrap().len(), 2);
+}
+
+/// A new process of the function, whose log tells of so many deletions within the
+/// hour. Dave has left the group that had brought him in.
+async fn process(deletions: usize, change: impl FnOnce(&mut World)) -> (Emulator, Function) {
+    let mut world = support::world();
+    let analytics = support::ANALYTICS;
+    world
+        .map(analytics, IdentityType::User, "dave", support::ANALYST)
+        .unwrap();
+    let an_hour = 3_600_000;
+    let now = chrono::Utc::now().timestamp_millis();
+    world.log = (0..deletions)
+        .map(|n| {
+            let mut record = self::change(n, "delete", "done");
+            record["studio_id"] = json!(analytics);
+            line(now - an_hour / 2, record)
+        })
+        .collect();
+    // Too long ago to count.
+    let mut old = self::change(99, "delete", "done");
+    old["studio_id"] = json!(analytics);
+    world.log.push(line(now - 2 * an_hour, old));
+    change(&mut world);
+    let (emulator, sdk) = start(world).await;
+    let table = support::table(|_| ()).to_string();
+    let config = Config {
+        identity_store_id: support::STORE.to_owned(),
+        identity_store_region: None,
+        table: read::table(&table, Format::Json).unwrap(),
+        mode: Mode::Apply,
+        log_names: false,
+        log_group: Some(GROUP.to_owned()),
+    };
+    let engine = Engine::new(&config, &sdk).await;
+    (emulator, Function::new(engine, None, |_| {}))
+}
+
+async fn full_pass(function: &Function) -> Value {
+    let deadline = Instant::now() + Duration::from_secs(300);
+    let report = function.handle(json!({ "action": "reconcile" }), deadline);
+    report.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_new_process_goes_on_counting_where_the_one_before_it_ended() {
+    for (log_page_size, empty_log_pages) in [(100, false), (2, true)] {
+        // Five may go within the hour.
+        for (before, deleted, held) in [(4, 1, 0), (5, 0, 1)] {
+            let (emulator, function) = process(before, |world| {
+                world.settings.log_page_size = log_page_size;
+                world.settings.empty_log_pages = empty_log_pages;
+            })
+            .await;
+            let report = full_pass(&function).await;
+            assert_eq!(
+                (&report["deleted"], &report["held"]),
+                (&json!(deleted), &json!(held)),
+                "{report:#}"
+            );
+            full_pass(&function).await;
+            let pages = emulator.world().calls_to("FilterLogEvents").count();
+            let expected = match empty_log_pages {
+                // The one too old to count is read too: it may be an orphan's.
+                true => 2 * (before + 1).div_ceil(2),
+                false => 1,
+            };
+            assert_eq!(pages, expected, "the log is read once a process");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_may_not_be_read_is_told_and_the_guard_goes_by_its_own_memory() {
+    let (emulator, function) = process(5, |world| {
+        world.faults.add(Fault::on("logs", FaultKind::AccessDenied));
+    })
+    .await;
+    let report = full_pass(&function).await;
+    assert_eq!(report["deleted"], 1, "{report:#}");
+    let told = report["problems"].to_string();
+    assert!(told.contains("the deletions before this process are not known"));
+    assert!(told.contains("(allow it in the role's policy)"), "{told}");
+    assert_eq!(emulator.world().calls_to("FilterLogEvents").count(), 1);
 }

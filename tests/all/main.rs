@@ -12,6 +12,7 @@ mod guard;
 mod hostile;
 mod plan;
 mod policy;
+mod semantics;
 mod template;
 mod unfinished;
 
@@ -32,11 +33,17 @@ mod lambda;
 #[cfg(feature = "cli")]
 mod logs;
 #[cfg(feature = "cli")]
+mod meanwhile;
+#[cfg(feature = "cli")]
 mod model;
 #[cfg(feature = "cli")]
 mod moto;
 #[cfg(feature = "cli")]
 mod other_account;
+#[cfg(feature = "cli")]
+mod services;
+#[cfg(feature = "cli")]
+mod simulation;
 
 // The operator's tool.
 #[cfg(feature = "cli")]

@@ -7,7 +7,7 @@ use emr_studio_sync::acknowledge::{Delivered, RETURNS, returned};
 use emr_studio_sync::event::{Event, Scope};
 use emr_studio_sync::identity::{Id, Identity};
 use emr_studio_sync::policy::fit::Reach;
-use emr_studio_sync::unfinished::Unfinished;
+use emr_studio_sync::unfinished::{Came, Unfinished};
 use proptest::prelude::*;
 
 const SECOND: i64 = 1_000;
@@ -37,6 +37,26 @@ fn event_of(number: usize) -> Event {
     }
 }
 
+/// What came of a pass that looked there, left this, and was led by these.
+fn settle(
+    unfinished: &mut Unfinished,
+    looked_at: &BTreeMap<usize, Reach>,
+    left: &BTreeMap<usize, Reach>,
+    events: &[Event],
+    now: i64,
+) {
+    let none = BTreeSet::new();
+    let came = Came {
+        looked_at,
+        left,
+        goes_on: &none,
+        hang: &none,
+        is_full: false,
+        events,
+    };
+    unfinished.settle(&came, now);
+}
+
 /// Fails at whatever is due, each minute; the minutes at which something was.
 fn fail_on(unfinished: &mut Unfinished, minutes: std::ops::Range<i64>) -> Vec<i64> {
     let mut tried = Vec::new();
@@ -44,7 +64,7 @@ fn fail_on(unfinished: &mut Unfinished, minutes: std::ops::Range<i64>) -> Vec<i6
         let (due, events) = unfinished.due(minute * MINUTE);
         if !due.is_empty() {
             tried.push(minute);
-            unfinished.settle(&due, &due.clone(), &events, minute * MINUTE);
+            settle(unfinished, &due, &due.clone(), &events, minute * MINUTE);
         }
     }
     tried
@@ -53,7 +73,13 @@ fn fail_on(unfinished: &mut Unfinished, minutes: std::ops::Range<i64>) -> Vec<i6
 #[test]
 fn what_has_failed_once_is_due_at_once_and_then_after_pauses_that_grow() {
     let mut unfinished = Unfinished::default();
-    unfinished.settle(&in_studio(0, only([1])), &in_studio(0, only([1])), &[], 0);
+    settle(
+        &mut unfinished,
+        &in_studio(0, only([1])),
+        &in_studio(0, only([1])),
+        &[],
+        0,
+    );
     let mut pauses = Vec::new();
     let mut now = 0;
     for _ in 0..9 {
@@ -63,7 +89,7 @@ fn what_has_failed_once_is_due_at_once_and_then_after_pauses_that_grow() {
         }
         pauses.push((now - start) / SECOND);
         let due = unfinished.due(now).0;
-        unfinished.settle(&due, &due.clone(), &[], now);
+        settle(&mut unfinished, &due, &due.clone(), &[], now);
     }
     assert_eq!(pauses, [0, 15, 30, 60, 120, 180, 180, 180, 180]);
 }
@@ -71,7 +97,13 @@ fn what_has_failed_once_is_due_at_once_and_then_after_pauses_that_grow() {
 #[test]
 fn with_the_minutes_event_nothing_waits_five_minutes_and_after_an_hour_it_is_the_full_passs() {
     let mut unfinished = Unfinished::default();
-    unfinished.settle(&in_studio(0, Reach::All), &in_studio(0, Reach::All), &[], 0);
+    settle(
+        &mut unfinished,
+        &in_studio(0, Reach::All),
+        &in_studio(0, Reach::All),
+        &[],
+        0,
+    );
     let tried = fail_on(&mut unfinished, 1..120);
     let gaps = tried.windows(2).map(|pair| pair[1] - pair[0]);
     assert!(gaps.max() < Some(5), "{tried:?}");
@@ -83,25 +115,50 @@ fn with_the_minutes_event_nothing_waits_five_minutes_and_after_an_hour_it_is_the
 fn what_a_pass_has_finished_is_forgotten_and_what_it_did_not_look_at_is_not() {
     let mut unfinished = Unfinished::default();
     let three = in_studio(0, only([1, 2, 3]));
-    unfinished.settle(&three, &three.clone(), &[], 0);
-    unfinished.settle(
+    settle(&mut unfinished, &three, &three.clone(), &[], 0);
+    settle(
+        &mut unfinished,
         &in_studio(0, only([1, 2])),
         &in_studio(0, only([2])),
         &[],
         SECOND,
     );
     assert_eq!(unfinished.due(MINUTE).0, in_studio(0, only([2, 3])));
-    unfinished.settle(&in_studio(1, Reach::All), &nothing(), &[], SECOND);
+    settle(
+        &mut unfinished,
+        &in_studio(1, Reach::All),
+        &nothing(),
+        &[],
+        SECOND,
+    );
     assert_eq!(unfinished.len(), 2);
-    unfinished.settle(&in_studio(0, Reach::All), &nothing(), &[], SECOND);
+    settle(
+        &mut unfinished,
+        &in_studio(0, Reach::All),
+        &nothing(),
+        &[],
+        SECOND,
+    );
     assert!(unfinished.is_empty());
 }
 
 #[test]
 fn somebody_who_is_seen_to_be_right_does_not_finish_the_studio() {
     let mut unfinished = Unfinished::default();
-    unfinished.settle(&in_studio(0, Reach::All), &in_studio(0, Reach::All), &[], 0);
-    unfinished.settle(&in_studio(0, only([1])), &nothing(), &[], SECOND);
+    settle(
+        &mut unfinished,
+        &in_studio(0, Reach::All),
+        &in_studio(0, Reach::All),
+        &[],
+        0,
+    );
+    settle(
+        &mut unfinished,
+        &in_studio(0, only([1])),
+        &nothing(),
+        &[],
+        SECOND,
+    );
     assert_eq!(unfinished.due(MINUTE).0, in_studio(0, Reach::All));
 }
 
@@ -110,7 +167,7 @@ fn the_events_that_led_to_it_are_told_when_it_is_tried_again() {
     let mut unfinished = Unfinished::default();
     let two = in_studio(0, only([1, 2]));
     let events = [event_of(1), event_of(2)];
-    unfinished.settle(&two, &in_studio(0, only([2])), &events, 0);
+    settle(&mut unfinished, &two, &in_studio(0, only([2])), &events, 0);
     assert_eq!(unfinished.due(0).1, [event_of(2)]);
 }
 
@@ -118,7 +175,7 @@ fn the_events_that_led_to_it_are_told_when_it_is_tried_again() {
 fn many_of_a_studio_are_all_of_it() {
     let mut unfinished = Unfinished::default();
     let many = in_studio(0, only(0..150));
-    unfinished.settle(&many, &many.clone(), &[], 0);
+    settle(&mut unfinished, &many, &many.clone(), &[], 0);
     assert_eq!(unfinished.due(0).0, in_studio(0, Reach::All));
     assert_eq!(unfinished.len(), 1);
 }
@@ -126,7 +183,13 @@ fn many_of_a_studio_are_all_of_it() {
 #[test]
 fn one_more_who_meets_a_dead_studio_makes_nobody_hurry() {
     let mut unfinished = Unfinished::default();
-    unfinished.settle(&in_studio(0, Reach::All), &in_studio(0, Reach::All), &[], 0);
+    settle(
+        &mut unfinished,
+        &in_studio(0, Reach::All),
+        &in_studio(0, Reach::All),
+        &[],
+        0,
+    );
     fail_on(&mut unfinished, 1..20);
     assert!(unfinished.due(20 * MINUTE).0.is_empty() || unfinished.due(23 * MINUTE).0.len() == 1);
     let now = (0..)
@@ -134,8 +197,14 @@ fn one_more_who_meets_a_dead_studio_makes_nobody_hurry() {
         .find(|now| !unfinished.due(*now).0.is_empty());
     let due = now.unwrap();
     let all = in_studio(0, Reach::All);
-    unfinished.settle(&all, &all.clone(), &[], due);
-    unfinished.settle(&in_studio(0, only([1])), &in_studio(0, only([1])), &[], due);
+    settle(&mut unfinished, &all, &all.clone(), &[], due);
+    settle(
+        &mut unfinished,
+        &in_studio(0, only([1])),
+        &in_studio(0, only([1])),
+        &[],
+        due,
+    );
     assert!(unfinished.due(due + MINUTE).0.is_empty());
     assert_eq!(unfinished.due(due + 3 * MINUTE).0, all);
 }
@@ -165,7 +234,7 @@ proptest! {
             now += pause * SECOND;
             let looked_at = in_studio(studio, reach.clone());
             let left = if fails { looked_at.clone() } else { nothing() };
-            unfinished.settle(&looked_at, &left, &[], now);
+            settle(&mut unfinished, &looked_at, &left, &[], now);
             // Nobody waits longer than the longest pause.
             let later = unfinished.due(now + 3 * MINUTE).0;
             let covers = |who: usize| later.get(&studio).is_some_and(|due| due.covers(&user(who)));

@@ -190,7 +190,11 @@ impl Engine {
             }
         };
         steps.extend(way.leave_all(judged.orphans.iter(), Outcome::Orphan, None));
-        steps.extend(way.make_all(judged.again.iter()).await);
+        // With an approval nothing goes but what it is for.
+        steps.extend(match task.approve {
+            None => way.make_all(judged.again.iter()).await,
+            Some(_) => way.leave_all(judged.again.iter(), Outcome::Orphan, None),
+        });
         let is_gone = |step: &&Step| matches!(step.outcome, Outcome::Done | Outcome::Planned);
         let gone: Vec<Change> = steps
             .iter()

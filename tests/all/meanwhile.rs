@@ -308,6 +308,16 @@ async fn orphans_hold_nobody_else_s_deletion_in_whatever_process() {
     assert!(!is_mapped(&emulator, "analytics USER alice engineer"));
     // After a day they are tried again, and held by nobody; and then not for a day.
     tokio::time::sleep(Duration::from_secs(4 * 3600)).await;
+    emulator.world().calls.clear();
+    let stale = json!({ "action": "reconcile", "approve": "0123456789abcdef" });
+    send(&second, stale).await;
+    assert_eq!(
+        emulator
+            .world()
+            .calls_to("DeleteStudioSessionMapping")
+            .count(),
+        0
+    );
     for tried in [6, 0] {
         emulator.world().calls.clear();
         assert_eq!(send(&second, schedule()).await["held"], 0);

@@ -15,6 +15,7 @@ mod prepare;
 mod readings;
 mod review;
 mod tell;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -43,10 +44,10 @@ use crate::policy::fit::Reach;
 use crate::report::{Pass, Report};
 use crate::studio::Studio;
 use crate::unfinished::merge;
-use make::Step;
 use memory::{Memory, Recalled, Remembered};
 use observe::Seen;
 use readings::{Read, Readings};
+use way::Step;
 
 /// How long an event is fresh enough that the directory may lag behind it.
 const FRESH_MS: i64 = 120_000;

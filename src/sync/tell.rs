@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::judge::Judged;
-use super::make::Step;
+use super::way::Step;
 use super::{Course, Engine, Read, Task};
 use crate::aws::{CallError, Kind};
 use crate::event::Scope;

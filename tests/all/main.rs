@@ -10,6 +10,7 @@
 mod event;
 mod guard;
 mod hostile;
+mod parameters;
 mod plan;
 mod policy;
 mod semantics;
@@ -52,6 +53,8 @@ mod adopt;
 mod adopt_rules;
 #[cfg(feature = "cli")]
 mod check;
+#[cfg(feature = "cli")]
+mod cookbook;
 #[cfg(feature = "cli")]
 mod doctor;
 #[cfg(feature = "cli")]

@@ -77,3 +77,5 @@ mod report;
 mod simulate;
 #[cfg(all(feature = "cli", unix))]
 mod terminal;
+#[cfg(feature = "cli")]
+mod troubleshooting;

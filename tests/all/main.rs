@@ -78,4 +78,6 @@ mod simulate;
 #[cfg(all(feature = "cli", unix))]
 mod terminal;
 #[cfg(feature = "cli")]
+mod terraform;
+#[cfg(feature = "cli")]
 mod troubleshooting;

@@ -10,6 +10,7 @@
 mod event;
 mod guard;
 mod hostile;
+mod links;
 mod parameters;
 mod plan;
 mod policy;

@@ -1,6 +1,12 @@
 //! docs/cookbook.md: each table is one, and does what stands under it.
 
+use crate::support;
+
 use std::process::{Command, Output};
+
+use emr_studio_sync::emulator::{Role, World};
+use support::desk::{Desk, said};
+use support::{SCIENCE, STORE};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const COOKBOOK: &str = include_str!("../../docs/cookbook.md");
@@ -54,6 +60,78 @@ fn changes(table: &str) -> (String, String) {
     let (changes, rest): (Vec<&str>, Vec<&str>) = said.lines().partition(is_change);
     let changes = changes.into_iter().map(|line| format!("{line}\n"));
     (changes.collect(), rest.join("\n"))
+}
+
+/// What a full pass changes after something has happened in the company.
+fn changes_after(recipe: usize, happens: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let company = include_str!("../../docs/cookbook.toml");
+    let story = format!("{company}\n[[story]]\nbefore = \"2.json\"\n{happens}\n");
+    let pass = r#"{ "source": "aws.events", "detail-type": "Scheduled Event", "detail": {} }"#;
+    let (first, second) = (file("1.json", pass), file("2.json", pass));
+    let directory = ["--directory", &file("company.toml", &story)];
+    let arguments = ["simulate", "--table", "TABLE", directory[0], directory[1]];
+    let output = tool(
+        recipes()[recipe - 1].1,
+        &[&arguments[..], &[&first, &second]].concat(),
+    );
+    let said = String::from_utf8(output.stdout).unwrap();
+    let (_, second) = said.split_once("2.json\n").expect(&said);
+    let (second, _) = second.split_once("\n\n").unwrap();
+    // But for the line that says what was looked at.
+    second
+        .lines()
+        .skip(1)
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[test]
+fn a_group_with_another_name_takes_nothing_from_anybody() {
+    let renamed = r#"rename_group = { group = "data-engineers", to = "engineers" }"#;
+    let said = changes_after(1, renamed);
+    assert!(
+        said.contains("is not there; nothing is deleted or changed"),
+        "{said}"
+    );
+    for line in said.lines().filter(|line| line.starts_with("  - ")) {
+        assert!(line.ends_with("withheld"), "{said}");
+    }
+}
+
+#[test]
+fn who_is_no_engineer_any_more_is_an_analyst_in_the_same_change() {
+    let left = r#"remove_members = [{ group = "data-engineers", user = "bob@example.com" }]"#;
+    assert_eq!(
+        changes_after(2, left),
+        "  ~ analytics  bob@example.com      engineer -> analyst   (rules[1], through data-analysts)\n"
+    );
+}
+
+#[test]
+fn a_new_group_that_fits_a_pattern_lets_its_members_in_and_one_that_goes_holds_up_nothing() {
+    let new = r#"create_group = { name = "emr-studio-sales-north" }
+        add_members = [{ group = "emr-studio-sales-north", user = "bob@example.com" }]
+        delete_group = "emr-studio-science""#;
+    assert_eq!(
+        changes_after(3, new),
+        "  + sales      bob@example.com      analyst               (rules[0], through emr-studio-sales-north)\n  \
+         - science    dan@example.com      analyst               (no rule wants it)\n"
+    );
+}
+
+#[test]
+fn who_joins_a_group_that_is_mapped_as_such_needs_no_mapping() {
+    let joins = r#"add_members = [{ group = "everybody", user = "eve@example.com" }]"#;
+    assert_eq!(
+        changes_after(5, joins),
+        "  = 3 mappings, all as they should be\n"
+    );
 }
 
 #[test]
@@ -129,4 +207,41 @@ fn whom_the_table_protects_keeps_what_they_have() {
         changes.contains("- analytics  break-glass@example.com"),
         "{changes}"
     );
+}
+
+/// What a full pass makes of the fourth table, where the role of the second account
+/// wants this word.
+async fn in_two_accounts(agreed: &str) -> Vec<String> {
+    let mut world = World::from_toml(include_str!("../../docs/cookbook.toml"))
+        .unwrap()
+        .world;
+    let studio = world.studios.get_mut(SCIENCE).unwrap();
+    studio.account = Some("222233334444".to_owned());
+    studio.region = Some("eu-west-1".to_owned());
+    world.deployment.roles.push(Role {
+        arn: "arn:aws:iam::222233334444:role/studio-sync".to_owned(),
+        external_id: Some(agreed.to_owned()),
+    });
+    let desk = Desk::new(world).await;
+    desk.write("policy.toml", recipes()[3].1);
+    let mut apply = desk.tool(&["apply", "--table", "policy.toml", "--yes"]);
+    apply.env("IDENTITY_STORE_ID", STORE);
+    said(apply).await;
+    let mappings = desk.mappings().into_iter();
+    mappings.filter(|row| !row.contains("LEGACY")).collect()
+}
+
+#[tokio::test]
+async fn studios_in_two_accounts_are_served_and_one_that_is_barred_stops_not_the_other() {
+    let analytics = [
+        "analytics USER bob@example.com analyst",
+        "analytics USER carol@example.com analyst",
+    ];
+    let science = [
+        "science USER bob@example.com analyst",
+        "science USER carol@example.com analyst",
+    ];
+    let both = in_two_accounts("an-agreed-word").await;
+    assert_eq!(both, [analytics, science].concat());
+    assert_eq!(in_two_accounts("another-word").await, analytics);
 }

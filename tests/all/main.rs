@@ -62,8 +62,9 @@ mod doctor;
 mod export;
 #[cfg(feature = "cli")]
 mod json;
-#[cfg(feature = "cli")]
 mod manual;
+#[cfg(feature = "cli")]
+mod many;
 #[cfg(feature = "cli")]
 mod mapping;
 #[cfg(feature = "cli")]

@@ -30,7 +30,8 @@
 //!          │    │                ├▶ studios.rs          EMR's Studios and mappings
 //!          │    │                ├▶ account.rs          STS and IAM
 //!          │    │                ├▶ watching.rs         EventBridge, CloudTrail, CloudWatch
-//!          │    │                └▶ logs.rs             CloudWatch Logs
+//!          │    │                ├▶ logs.rs             CloudWatch Logs
+//!          │    │                └▶ functions.rs        Lambda, CloudFormation
 //!          │    └▶ calls.rs                             what was asked, and its outcome
 //!          └▶ protocol.rs                               JSON and XML, to JSON and back
 //! ```
@@ -60,6 +61,7 @@ mod account;
 mod calls;
 mod deployment;
 mod faults;
+mod functions;
 mod identity_store;
 mod in_process;
 mod limits;

@@ -9,6 +9,7 @@
 // The pure core, and what is deployed: these need none of the tool.
 mod event;
 mod guard;
+mod history;
 mod hostile;
 mod links;
 mod parameters;
@@ -74,6 +75,7 @@ mod recipe;
 #[cfg(feature = "cli")]
 mod reconcile;
 #[cfg(feature = "cli")]
+mod remote;
 mod report;
 #[cfg(feature = "cli")]
 mod simulate;

@@ -196,6 +196,13 @@ fn missing(operation: &str, body: &Value) -> Option<String> {
             "SessionMapping",
             is_text(&body["SessionMapping"]["SessionPolicyArn"]),
         ),
+        // The guard's memory: a line that is left out is a deletion it does not count.
+        "FilterLogEvents" => (
+            "events",
+            rows("events", &|row| {
+                row["message"].is_string() && row["timestamp"].is_i64()
+            }) && (body["nextToken"].is_null() || body["nextToken"].is_string()),
+        ),
         "ListStudios" => ("Studios", rows("Studios", &|row| is_text(&row["StudioId"]))),
         "DescribeStudio" => ("Studio", body["Studio"].is_object()),
         _ => ("an object", body.is_object()),

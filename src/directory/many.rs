@@ -26,19 +26,29 @@ const MANY: usize = 20;
 /// `list` that is read meanwhile, whichever is sooner. Both have a pace of their
 /// own, so that a few names in a large directory are not kept waiting for its list,
 /// nor many in a small one for their turn.
-pub(super) async fn ask_or_list<K: Eq + Hash, V: Clone>(
+pub(super) async fn ask_or_list<K: Eq + Hash, T: Clone>(
     asked: &[K],
-    ask: impl AsyncFn(&K) -> V,
-    list: impl Future<Output = HashMap<K, V>>,
-) -> Vec<V> {
+    ask: impl AsyncFn(&K) -> Result<T, CallError>,
+    list: impl Future<Output = HashMap<K, T>>,
+) -> Vec<Result<T, CallError>> {
     if asked.len() <= MANY {
         // Boxed, as what the SDK makes of a call is large.
         return join_all(asked.iter().map(|key| Box::pin(ask(key)))).await;
     }
     let listed = OnceLock::new();
-    let answer = async |key| match listed.get().and_then(|all: &HashMap<K, V>| all.get(key)) {
-        Some(answer) => answer.clone(),
-        None => Box::pin(ask(key)).await,
+    let told = |key| {
+        listed
+            .get()
+            .and_then(|all: &HashMap<K, T>| all.get(key))
+            .cloned()
+    };
+    let answer = async |key| match told(key) {
+        Some(answer) => Ok(answer),
+        // Whom asking failed about, the list may have told of since.
+        None => match Box::pin(ask(key)).await {
+            Err(error) => told(key).ok_or(error),
+            answer => answer,
+        },
     };
     let answers = stream::iter(asked).map(answer).buffered(IN_FLIGHT);
     let answers = Box::pin(answers.collect());
@@ -88,7 +98,7 @@ impl IdentityStore {
             let rows = page.users().iter().filter_map(row).collect();
             Ok((rows, page.next_token))
         });
-        rows.await.map_err(|error| told(&error)).unwrap_or_default()
+        rows.await.map_err(|error| tell(&error)).unwrap_or_default()
     }
 
     /// ListUsers: whether it is answered at all.
@@ -104,7 +114,7 @@ impl IdentityStore {
 }
 
 /// A list that fails is no failure of the pass.
-pub(super) fn told(error: &CallError) {
+pub(super) fn tell(error: &CallError) {
     let problem = format!("{error}; each is asked for one by one, which takes longer");
     tracing::warn!(problem, "problem");
 }

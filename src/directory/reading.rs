@@ -127,7 +127,7 @@ impl IdentityStore {
                 .await;
             let told = users.into_iter().filter_map(|user| {
                 let (enabled, name) = (user.enabled?, Some(user.name));
-                Some((user.id, Ok(Answer::Is(Described { enabled, name }))))
+                Some((user.id, Answer::Is(Described { enabled, name })))
             });
             told.collect()
         };

@@ -1,8 +1,9 @@
 //! Many names, or many users, at once: while each is asked for, the list they may
 //! be in is read beside it, and whom that tells of needs no asking any more.
 //!
-//! A list only ever says who is there. Whom it lacks is asked for, so it proves
-//! nobody's absence, and one that fails costs nothing but time.
+//! A list only ever says who is there, and who may sign in. Whom it lacks, or calls
+//! disabled, is asked about: so it takes nothing from anybody, however old it is, and
+//! one that fails costs nothing but time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -65,8 +66,9 @@ pub(super) async fn ask_or_list<K: Eq + Hash, T: Clone>(
 pub(super) struct Listed {
     pub(super) id: Id,
     pub(super) name: String,
-    /// Whether the user may sign in; the list may leave it out.
-    pub(super) enabled: Option<bool>,
+    /// Whether it says that the user may sign in. What it says of others may be old,
+    /// and mappings would go by it.
+    pub(super) is_enabled: bool,
 }
 
 impl IdentityStore {
@@ -89,7 +91,7 @@ impl IdentityStore {
             is_asked(&id, name).then(|| Listed {
                 id,
                 name: name.to_owned(),
-                enabled: status.map(|status| *status != UserStatus::Disabled),
+                is_enabled: status.is_some_and(|status| *status != UserStatus::Disabled),
             })
         };
         let rows = self.pace.pages(call, call, deadline, async |token| {

@@ -10,6 +10,8 @@
 mod event;
 mod guard;
 mod hostile;
+mod links;
+mod parameters;
 mod plan;
 mod policy;
 mod semantics;
@@ -53,6 +55,8 @@ mod adopt_rules;
 #[cfg(feature = "cli")]
 mod check;
 #[cfg(feature = "cli")]
+mod cookbook;
+#[cfg(feature = "cli")]
 mod doctor;
 #[cfg(feature = "cli")]
 mod export;
@@ -75,3 +79,7 @@ mod report;
 mod simulate;
 #[cfg(all(feature = "cli", unix))]
 mod terminal;
+#[cfg(feature = "cli")]
+mod terraform;
+#[cfg(feature = "cli")]
+mod troubleshooting;

@@ -43,8 +43,9 @@ pub fn sdk_config() -> ConfigLoader {
 }
 
 /// One client for all: so there is one pool of connections, and the certificates of
-/// the system are read once. A proxy is what the environment says.
-fn https() -> SharedHttpClient {
+/// the system are read once. A proxy is what the environment says. Whatever of the
+/// SDK is not made from [`sdk_config`] has to be given it: there is no default.
+pub fn https() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let ring = Provider::Rustls(CryptoMode::Ring);
         let mut connector = Connector::builder().tls_provider(ring);

@@ -89,11 +89,17 @@ impl CallError {
             // Timeouts, connections, answers that broke off, and credentials
             // that could not be had. Only a role that may not be assumed will
             // not pass.
-            let text = chain(error);
+            let mut text = chain(error);
             let kind = match text.contains("AccessDenied") {
                 true => Kind::Denied,
                 false => Kind::Transient,
             };
+            // Something between here and AWS opens what is encrypted, as in many a
+            // company: the AWS CLI's variable for that is not read.
+            if text.contains("invalid peer certificate: UnknownIssuer") {
+                text += " (if the network has an authority of its own, SSL_CERT_FILE is for \
+                         the file of its certificate)";
+            }
             return CallError::new(call, kind, text);
         };
         let status = service.raw().status().as_u16();
@@ -278,6 +284,9 @@ fn is_passing(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_types::error::ErrorMetadata;
+
     use super::*;
 
     /// A message with the tail that EMR puts after it.
@@ -300,6 +309,19 @@ mod tests {
 
     fn throttles(message: &str) -> bool {
         is_throttling(400, Some("InvalidRequestException"), Some(message))
+    }
+
+    #[test]
+    fn a_certificate_of_an_unknown_authority_is_told_with_its_cure() {
+        let told = |text: &str| {
+            let error = ConnectorError::io(text.into());
+            let failed: SdkError<ErrorMetadata, HttpResponse> = SdkError::dispatch_failure(error);
+            CallError::of("GetUserId", &failed)
+        };
+        let unknown = told("TLS handshake failed: invalid peer certificate: UnknownIssuer");
+        assert!(unknown.is_transient());
+        assert!(unknown.text.contains("SSL_CERT_FILE"), "{unknown}");
+        assert!(!told("connection refused").text.contains("SSL_CERT_FILE"));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod guard;
 mod hostile;
 mod links;
 mod parameters;
+mod performance;
 mod plan;
 mod policy;
 mod semantics;

@@ -47,6 +47,8 @@ mod other_account;
 mod services;
 #[cfg(feature = "cli")]
 mod simulation;
+#[cfg(feature = "cli")]
+mod size;
 
 // The operator's tool.
 #[cfg(feature = "cli")]

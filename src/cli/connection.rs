@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -79,8 +80,11 @@ impl Account {
     pub(super) async fn sdk(&self) -> Result<SdkConfig, String> {
         let mut loader = aws::sdk_config();
         if let Some(profile) = &self.profile {
-            let provider = ProfileFileCredentialsProvider::builder().profile_name(profile);
-            let provider = provider.build();
+            let means = ProviderConfig::default().with_http_client(aws::https());
+            let provider = ProfileFileCredentialsProvider::builder()
+                .configure(&means)
+                .profile_name(profile)
+                .build();
             let found = provider.provide_credentials().await;
             found.map_err(|error| match error {
                 CredentialsError::CredentialsNotLoaded(_) => {

@@ -331,6 +331,35 @@ async fn orphans_hold_nobody_else_s_deletion_in_whatever_process() {
     }
 }
 
+/// A log that could not be read is asked again, but not before each deletion.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_could_not_be_read_is_asked_again_after_five_minutes() {
+    let mut start = world();
+    let denied = Fault::on("FilterLogEvents", FaultKind::AccessDenied);
+    start.faults.add(denied);
+    let emulator = Emulator::in_process(start);
+    let function = process_with_log(&emulator, &table(|_| ()), Mode::Apply, Some("log")).await;
+    send(&function, schedule()).await;
+    for (minutes, group, user, asked) in [
+        (0, "data-engineers", "alice", 1),
+        (4, "data-engineers", "bob", 1),
+        (2, "data-analysts", "carol", 2),
+    ] {
+        tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
+        let removed = {
+            let mut world = emulator.world();
+            world.remove_member(group, user).unwrap();
+            member_removed(
+                &world.group_id(group).unwrap(),
+                &world.user_id(user).unwrap(),
+            )
+        };
+        queue(&function, &[removed]).await;
+        let calls = emulator.world().calls_to("FilterLogEvents").count();
+        assert_eq!(calls, asked, "when {user} left");
+    }
+}
+
 /// What was held because it was all waits in a new process too, which reads in the log
 /// what that was: by then it may be all no longer.
 #[tokio::test(start_paused = true)]

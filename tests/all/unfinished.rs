@@ -85,6 +85,7 @@ fn what_has_failed_once_is_due_at_once_and_then_after_pauses_that_grow() {
     for _ in 0..9 {
         let start = now;
         while unfinished.due(now).0.is_empty() {
+            assert!(now < 60 * MINUTE, "it is never due");
             now += SECOND;
         }
         pauses.push((now - start) / SECOND);
@@ -192,7 +193,7 @@ fn one_more_who_meets_a_dead_studio_makes_nobody_hurry() {
     );
     fail_on(&mut unfinished, 1..20);
     assert!(unfinished.due(20 * MINUTE).0.is_empty() || unfinished.due(23 * MINUTE).0.len() == 1);
-    let now = (0..)
+    let now = (0..600)
         .map(|s| 20 * MINUTE + s * SECOND)
         .find(|now| !unfinished.due(*now).0.is_empty());
     let due = now.unwrap();
@@ -207,6 +208,35 @@ fn one_more_who_meets_a_dead_studio_makes_nobody_hurry() {
     );
     assert!(unfinished.due(due + MINUTE).0.is_empty());
     assert_eq!(unfinished.due(due + 3 * MINUTE).0, all);
+}
+
+/// Each look at a Studio that hangs keeps others waiting; at one that only fails it
+/// does not.
+#[test]
+fn a_studio_that_hangs_rests_until_it_is_due_and_no_other_does() {
+    let mut unfinished = Unfinished::default();
+    let looked_at = BTreeMap::from([(0, Reach::All), (1, Reach::All), (2, only([1]))]);
+    let came = Came {
+        looked_at: &looked_at,
+        left: &looked_at.clone(),
+        goes_on: &BTreeSet::new(),
+        hang: &BTreeSet::from([0, 2]),
+        is_full: false,
+        events: &[],
+    };
+    unfinished.settle(&came, 0);
+    // Of the third it is one person whose call hangs.
+    for (at, resting) in [
+        (0, BTreeSet::from([0])),
+        (30 * SECOND - 1, BTreeSet::from([0])),
+        (30 * SECOND, BTreeSet::new()),
+        (MINUTE, BTreeSet::new()),
+    ] {
+        assert_eq!(unfinished.resting(at), resting, "after {at} ms");
+    }
+    assert_eq!(unfinished.due(0).0, in_studio(1, Reach::All));
+    assert_eq!(unfinished.due(30 * SECOND).0, looked_at);
+    assert!(!unfinished.is_empty());
 }
 
 fn any_reach() -> impl Strategy<Value = Reach> {

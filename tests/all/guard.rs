@@ -129,6 +129,15 @@ fn split(
     (identities(fitting), identities(waiting))
 }
 
+#[test]
+fn each_kind_takes_room_of_its_own() {
+    let mut occupancy = Occupancy::default();
+    *occupancy.of_mut(IdentityType::User) += 3;
+    *occupancy.of_mut(IdentityType::Group) += 1;
+    let counted = [IdentityType::User, IdentityType::Group].map(|kind| occupancy.of(kind));
+    assert_eq!((counted, occupancy.users, occupancy.groups), ([3, 1], 3, 1));
+}
+
 // ------------------------------------------------------------------------- judging
 
 #[test]

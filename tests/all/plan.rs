@@ -359,6 +359,22 @@ fn a_user_whose_groups_were_not_read_is_not_taken_for_a_user_without_groups() {
 }
 
 #[test]
+fn a_plan_is_of_one_studio_by_its_own_rules() {
+    let table = table(|table| {
+        table["studios"]["science"] = json!({ "id": "es-0123456789ABCDEFGHIJKLMNO" });
+        table["rules"][1]["studio"] = json!("science");
+    });
+    for (studio, who) in [(0, vec![user(1), user(2)]), (1, vec![user(3)])] {
+        let actual = Actual::default();
+        let plan = plan(&table, studio, &directory(), &Reach::All, &actual);
+        let users = plan.of(Action::Create).map(|change| &change.identity);
+        let users = users.filter(|identity| identity.kind == IdentityType::User);
+        assert_eq!(plan.studio, studio);
+        assert_eq!(users.cloned().collect::<Vec<_>>(), who);
+    }
+}
+
+#[test]
 fn a_studio_that_was_not_read_is_planned_blind_and_looked_at_again_if_that_passes() {
     let asked = Reach::Only(BTreeSet::from([user(1)]));
     for passes in [true, false] {

@@ -342,6 +342,165 @@ fn a_retired_policy_is_the_tables_and_others_are_not() {
 }
 
 #[test]
+fn a_studio_is_found_by_its_alias_and_by_its_id() {
+    let table = good(&example());
+    for (name, studio) in [
+        ("analytics", 0),
+        (ANALYTICS, 0),
+        ("science", 1),
+        (SCIENCE, 1),
+    ] {
+        assert_eq!(table.studio_called(name), Ok(studio), "{name}");
+    }
+    assert_snapshot!(
+        table.studio_called("analytic").unwrap_err(),
+        @r#"no studio is called "analytic"; studios are analytics, science; did you mean "analytics"?"#
+    );
+}
+
+#[test]
+fn every_selector_is_looked_up_once_whatever_names_it() {
+    let mut table = example();
+    put(&mut table, "/rules/1/group", "data-engineers");
+    put(
+        &mut table,
+        "/protect",
+        json!([{ "group": "seniors" }, { "user": "ops@example.com" }]),
+    );
+    let group = |name: &str| Selector::Group(Pattern::new(name));
+    let expected = [
+        group("data-engineers"),
+        Selector::GroupId(Id::parse(GROUP).unwrap()),
+        Selector::User("ops@example.com".to_owned()),
+        group("seniors"),
+    ];
+    let table = good(&table);
+    assert_eq!(table.selectors(), expected.iter().collect());
+}
+
+/// A selector, and what is known of it before anybody is asked.
+#[test]
+fn a_selector_goes_by_a_name_or_by_an_id_and_names_one_or_any_number() {
+    let user = Id::parse("0a1b2c3d-1001-7001-8001-00000000a001").unwrap();
+    for (selector, kind, is_name, one_group) in [
+        (
+            json!({ "group": "seniors" }),
+            IdentityType::Group,
+            true,
+            true,
+        ),
+        (
+            json!({ "group": "senior-*" }),
+            IdentityType::Group,
+            true,
+            false,
+        ),
+        (
+            json!({ "group_id": GROUP }),
+            IdentityType::Group,
+            false,
+            true,
+        ),
+        (json!({ "user": "ops" }), IdentityType::User, true, false),
+        (json!({ "user_id": user }), IdentityType::User, false, false),
+    ] {
+        let entry = &good(&set("/protect", json!([selector]))).protect[0];
+        let select = &entry.select;
+        assert_eq!(select.kind(), kind, "{selector}");
+        assert_eq!(
+            (select.is_name(), select.id().is_none()),
+            (is_name, is_name)
+        );
+        assert_eq!(select.names_one_group(), one_group, "{selector}");
+    }
+}
+
+/// Whom an entry of `protect` means is asked of the directory, but where the entry
+/// itself tells.
+#[test]
+fn who_is_protected_by_id_is_known_without_the_directory_but_for_members() {
+    let user = "0a1b2c3d-1001-7001-8001-00000000a001";
+    for (entry, needs) in [
+        (json!({ "user_id": user }), false),
+        (json!({ "user": "ops" }), true),
+        (json!({ "group": "seniors" }), true),
+        (json!({ "group": "seniors", "assign": "group" }), true),
+        (json!({ "group_id": GROUP }), true),
+        (json!({ "group_id": GROUP, "assign": "members" }), true),
+        (json!({ "group_id": GROUP, "assign": "group" }), false),
+    ] {
+        let table = good(&set("/protect", json!([entry])));
+        assert_eq!(table.protect[0].needs_directory(), needs, "{entry}");
+    }
+}
+
+/// The name a mapping was made under protects it, when its owner is gone.
+#[test]
+fn a_name_is_protected_in_any_case_and_for_its_own_kind() {
+    use IdentityType::{Group, User};
+    for (entry, kind, name, is_protected) in [
+        (json!({ "user": "Break-Glass" }), User, "break-GLASS", true),
+        (
+            json!({ "user": "Break-Glass" }),
+            User,
+            "break-glass-2",
+            false,
+        ),
+        (
+            json!({ "user": "Break-Glass" }),
+            Group,
+            "Break-Glass",
+            false,
+        ),
+        (
+            json!({ "group": "Senior-*" }),
+            Group,
+            "senior-ENGINEERS",
+            true,
+        ),
+        (json!({ "group": "Senior-*" }), Group, "juniors", false),
+        (
+            json!({ "group": "Senior-*" }),
+            User,
+            "Senior-Engineers",
+            false,
+        ),
+        (
+            json!({ "group": "seniors", "assign": "group" }),
+            Group,
+            "seniors",
+            true,
+        ),
+        // Its members are, and it is not.
+        (
+            json!({ "group": "seniors", "assign": "members" }),
+            Group,
+            "seniors",
+            false,
+        ),
+        (json!({ "group_id": GROUP }), Group, GROUP, false),
+    ] {
+        let table = good(&set("/protect", json!([entry])));
+        let protects = table.protects_name(kind, name);
+        assert_eq!(protects, is_protected, "{entry} and {kind} {name}");
+    }
+}
+
+#[test]
+fn a_lookup_finds_a_whole_name_in_any_case_and_a_pattern_minds_it() {
+    for (pattern, name, is_borne) in [
+        ("Seniors", "seniors", true),
+        ("seniors", "SENIORS", true),
+        ("seniors", "senior", false),
+        ("senior-*", "senior-engineers", true),
+        ("senior-*", "Senior-engineers", false),
+    ] {
+        let pattern = Pattern::new(pattern);
+        assert_eq!(pattern.is_borne_by(name), is_borne, "{pattern:?} {name}");
+    }
+}
+
+#[test]
 fn the_table_of_the_samples_is_a_good_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events/policy.toml");
     let text = std::fs::read_to_string(path).unwrap();

@@ -174,11 +174,13 @@ fn the_events_that_led_to_it_are_told_when_it_is_tried_again() {
 
 #[test]
 fn many_of_a_studio_are_all_of_it() {
-    let mut unfinished = Unfinished::default();
-    let many = in_studio(0, only(0..150));
-    settle(&mut unfinished, &many, &many.clone(), &[], 0);
-    assert_eq!(unfinished.due(0).0, in_studio(0, Reach::All));
-    assert_eq!(unfinished.len(), 1);
+    for (count, reach, len) in [(100, only(0..100), 100), (101, Reach::All, 1)] {
+        let mut unfinished = Unfinished::default();
+        let many = in_studio(0, only(0..count));
+        settle(&mut unfinished, &many, &many.clone(), &[], 0);
+        assert_eq!(unfinished.due(0).0, in_studio(0, reach));
+        assert_eq!(unfinished.len(), len);
+    }
 }
 
 #[test]

@@ -759,6 +759,108 @@ fn what_is_nested_deeply_is_refused() {
     }
 }
 
+#[test]
+fn an_arn_is_one_of_iam_or_it_is_told() {
+    let told = |place: &str, arn: &str| parse(&set(place, arn)).is_err();
+    for (arn, is_policy) in [
+        ("arn:aws:iam::111122223333:policy/engineer", true),
+        (
+            "arn:aws-us-gov:iam::111122223333:policy/path/engineer",
+            true,
+        ),
+        ("arn:aws:iam::aws:policy/ReadOnlyAccess", true),
+        ("urn:aws:iam::111122223333:policy/engineer", false),
+        ("arn:cloud:iam::111122223333:policy/engineer", false),
+        ("arn:aws2:iam::111122223333:policy/engineer", false),
+        ("arn:aws:sts::111122223333:policy/engineer", false),
+        ("arn:aws:iam:us-east-1:111122223333:policy/engineer", false),
+        ("arn:aws:iam::1111222233334:policy/engineer", false),
+        ("arn:aws:iam::11112222333x:policy/engineer", false),
+        ("arn:aws:iam::amazon:policy/engineer", false),
+        ("arn:aws:iam::111122223333:role/engineer", false),
+        ("arn:aws:iam::111122223333:policy/", false),
+        ("arn:aws:iam::111122223333", false),
+    ] {
+        let is_told = told("/session_policies/engineer", arn);
+        assert_eq!(is_told, !is_policy, "{arn}");
+    }
+    for (arn, is_role) in [
+        ("arn:aws:iam::222233334444:role/sync", true),
+        ("arn:aws:iam::aws:role/sync", false),
+        ("arn:aws:iam::222233334444:policy/sync", false),
+    ] {
+        assert_eq!(told("/studios/science/role_arn", arn), !is_role, "{arn}");
+    }
+}
+
+#[test]
+fn a_region_has_the_form_of_one_or_it_is_told() {
+    for (region, is_one) in [
+        ("eu-west-1", true),
+        ("us-gov-west-1", true),
+        ("ap-southeast-12", true),
+        ("eu-1", false),
+        ("eu-west", false),
+        ("eu-west-", false),
+        ("eu-west-x", false),
+        ("eu-West-1", false),
+        ("eu--1", false),
+        ("-west-1", false),
+        ("e1-west-1", false),
+        ("eu-west-1a", false),
+    ] {
+        let is_told = parse(&set("/studios/science/region", region)).is_err();
+        assert_eq!(is_told, !is_one, "{region}");
+    }
+}
+
+#[test]
+fn all_may_be_deleted_and_no_more_than_all() {
+    let percent = |percent: u32| parse(&set("/deletions/max_percent", percent));
+    assert_eq!(percent(100).unwrap().deletions.max_percent, 100);
+    assert_snapshot!(
+        lines(percent(101).unwrap_err()),
+        @"deletions.max_percent: more than 100 percent cannot be deleted"
+    );
+}
+
+/// A name is taken for a misspelling that a quarter of its letters, and at least
+/// one, would mend. Nobody writes two hundred letters by hand.
+#[test]
+fn a_likely_misspelling_is_told_with_what_was_meant() {
+    let long = |length: usize, last: &str| "a".repeat(length - 1) + last;
+    for (known, written, is_meant) in [
+        ("abc", "ab", true),
+        ("abc", "abcd", true),
+        ("abc", "ba", false),
+        ("abcdefgh", "abcdef", true),
+        ("abcdefgh", "abcde", false),
+        (&long(200, "b"), &long(200, "c"), true),
+        (&long(201, "b"), &long(201, "c"), false),
+    ] {
+        let mut table = set("/rules/0/studio", written);
+        put(
+            &mut table,
+            "/studios",
+            json!({ known: { "id": ANALYTICS }, SCIENCE: { "id": SCIENCE } }),
+        );
+        let told = problems(&table);
+        let meant = told.contains(&format!("did you mean {known:?}?"));
+        assert_eq!(meant, is_meant, "{told}");
+    }
+}
+
+#[test]
+fn an_entry_that_selects_by_two_is_told_once() {
+    for entry in [
+        json!({ "group": "seniors", "user": "ops", "assign": "group" }),
+        json!({ "group_id": GROUP, "user": "ops", "assign": "group" }),
+    ] {
+        let told = problems(&set("/protect", json!([entry])));
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
 // --------------------------------------------------------------------- environment
 
 #[test]

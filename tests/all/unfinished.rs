@@ -212,6 +212,33 @@ fn one_more_who_meets_a_dead_studio_makes_nobody_hurry() {
     assert_eq!(unfinished.due(due + 3 * MINUTE).0, all);
 }
 
+/// An hour is not too long yet, whenever it began.
+#[test]
+fn what_fails_is_kept_for_an_hour_and_no_longer() {
+    for began in [0, 1_772_452_800_000] {
+        for (after, is_kept) in [(60 * MINUTE, true), (60 * MINUTE + 1, false)] {
+            let mut unfinished = Unfinished::default();
+            let one = in_studio(0, only([1]));
+            settle(&mut unfinished, &one, &one.clone(), &[], began);
+            settle(&mut unfinished, &one, &one.clone(), &[], began + after);
+            assert_eq!(unfinished.is_empty(), !is_kept, "after {after} ms");
+        }
+    }
+}
+
+/// Ten are enough to tell why, and what looks nowhere is no reason.
+#[test]
+fn everybody_is_looked_at_again_because_of_the_first_ten_events_that_led_there() {
+    let mut unfinished = Unfinished::default();
+    let all = in_studio(0, Reach::All);
+    let reminder = Event::default();
+    let mut events = vec![reminder.clone()];
+    events.extend((0..12).map(event_of));
+    settle(&mut unfinished, &all, &all.clone(), &events, 0);
+    let led: Vec<Event> = (0..10).map(event_of).collect();
+    assert_eq!(unfinished.due(0).1, led);
+}
+
 /// Each look at a Studio that hangs keeps others waiting; at one that only fails it
 /// does not.
 #[test]
@@ -239,6 +266,10 @@ fn a_studio_that_hangs_rests_until_it_is_due_and_no_other_does() {
     assert_eq!(unfinished.due(0).0, in_studio(1, Reach::All));
     assert_eq!(unfinished.due(30 * SECOND).0, looked_at);
     assert!(!unfinished.is_empty());
+    // One more who meets it does not end its rest.
+    let one = in_studio(0, only([1]));
+    settle(&mut unfinished, &one, &one.clone(), &[], SECOND);
+    assert_eq!(unfinished.resting(2 * SECOND), BTreeSet::from([0]));
 }
 
 fn any_reach() -> impl Strategy<Value = Reach> {

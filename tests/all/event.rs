@@ -1221,6 +1221,8 @@ fn what_is_neither_batch_nor_event_nor_request_is_unknown() {
         json!(true),
         json!(7),
         json!("reconcile"),
+        json!("7"),
+        json!("{}"),
         json!([]),
         json!([[{ "action": "reconcile" }]]),
         json!(["reconcile"]),

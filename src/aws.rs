@@ -1,6 +1,7 @@
 //! What the clients of both services have in common: their settings, how their
 //! answers are checked before anybody believes them, and how their errors read.
 
+mod call;
 mod error;
 
 use std::sync::Arc;
@@ -10,7 +11,12 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut,
 };
@@ -20,6 +26,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use serde_json::{Value, json};
 
+pub use call::{Call, Service};
 pub use error::{CallError, Kind, classify};
 
 /// The longest that one attempt at a call may take, where a service has no need of
@@ -30,8 +37,22 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(4);
 /// them, and our timeouts. Retries are [`Pace::call`](crate::pace::Pace::call)'s.
 pub fn sdk_config() -> ConfigLoader {
     aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(https())
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts(ATTEMPT_TIMEOUT))
+}
+
+/// One client for all: so there is one pool of connections, and the certificates of
+/// the system are read once. A proxy is what the environment says.
+fn https() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let ring = Provider::Rustls(CryptoMode::Ring);
+        let mut connector = Connector::builder().tls_provider(ring);
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// The timeouts of calls of which an attempt may take so long.

@@ -6,7 +6,9 @@
 //! answered for each. What is not known is [`Answer::Unread`], never "no".
 
 mod failure;
+mod many;
 mod reading;
+mod select;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,8 +38,8 @@ use crate::pace::Pace;
 use crate::policy::Selector;
 use crate::policy::fit::Answer;
 use failure::{failed, or_gone};
-use reading::Remembered;
 pub use reading::{Failure, Reading, Stale};
+use select::Remembered;
 
 /// The Identity Store takes so many calls of one kind in a second. What the table's
 /// pace leaves of them may go at once.

@@ -1,19 +1,24 @@
 //! The function's own log, read again: which deletions were made before this
-//! process began. The only file that names the client of CloudWatch Logs.
+//! process began. The only file that names CloudWatch Logs.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::config::Builder;
+use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::aws::{self, CallError, Tally, Witness};
+use crate::aws::{self, Call, CallError, Service, Tally};
 use crate::pace::Pace;
 use crate::record::{self, Deletion};
 
+/// CloudWatch Logs.
+pub const LOGS: Service = Service {
+    name: "logs",
+    target: "Logs_20140328",
+    endpoint_variable: "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
+};
 /// FilterLogEvents reads through all there is: that may take a while.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// It takes 5 calls a second.
@@ -22,7 +27,7 @@ const PER_SECOND: f64 = 4.0;
 /// The log group of the function.
 #[derive(Debug)]
 pub struct Log {
-    client: Client,
+    filter: Call,
     group: String,
     pace: Pace,
 }
@@ -35,11 +40,9 @@ impl Log {
         flight: &Arc<Semaphore>,
         tally: &Arc<Tally>,
     ) -> Log {
-        let settings = Builder::from(config)
-            .timeout_config(aws::timeouts(ATTEMPT_TIMEOUT))
-            .interceptor(Witness(Arc::clone(tally)));
+        let timeouts = aws::timeouts(ATTEMPT_TIMEOUT);
         Log {
-            client: Client::from_conf(settings.build()),
+            filter: Call::new(LOGS, "FilterLogEvents", config, timeouts, tally),
             group: group.to_owned(),
             pace: Pace::new(1.0, PER_SECOND, Arc::clone(flight)),
         }
@@ -56,23 +59,25 @@ impl Log {
         deadline: Instant,
     ) -> Result<Vec<(Deletion, i64)>, CallError> {
         let call = "FilterLogEvents";
-        let request = self
-            .client
-            .filter_log_events()
-            .log_group_name(&self.group)
-            .start_time(since_ms)
-            .filter_pattern(record::DELETIONS);
         // A page may be empty although more follow.
         self.pace
-            .pages(call, call, deadline, async |token| {
-                let page = request.clone().set_next_token(token).send().await;
-                let page = page.map_err(|error| CallError::of(call, &error))?;
-                let events = page.events().iter();
-                let rows = events.filter_map(|event| {
-                    let deletion = record::deletion(event.message()?)?;
-                    Some((deletion, event.timestamp()?))
+            .pages(call, call, deadline, async |token: Option<String>| {
+                let mut input = json!({
+                    "logGroupName": self.group,
+                    "startTime": since_ms,
+                    "filterPattern": record::DELETIONS,
                 });
-                Ok((rows.collect(), page.next_token))
+                if let Some(token) = token {
+                    input["nextToken"] = token.into();
+                }
+                let page = self.filter.send(input).await?;
+                let events = page["events"].as_array().into_iter().flatten();
+                let rows = events.filter_map(|event| {
+                    let deletion = record::deletion(event["message"].as_str()?)?;
+                    Some((deletion, event["timestamp"].as_i64()?))
+                });
+                let next = page["nextToken"].as_str().map(str::to_owned);
+                Ok((rows.collect(), next))
             })
             .await
     }

@@ -116,6 +116,7 @@ async fn where_everything_is_in_place_every_line_says_so() {
     insta::assert_snapshot!(said.out, @r"
     ok       credentials              arn:aws:sts::111122223333:assumed-role/studio-sync/session
     ok       identity store           ListGroups is permitted
+    ok       identity store           ListUsers is permitted
     ok       identity store           GetGroupId is permitted
     ok       identity store           GetUserId is permitted
     ok       identity store           DescribeGroup is permitted
@@ -146,6 +147,7 @@ async fn where_everything_is_in_place_every_line_says_so() {
 async fn a_read_of_the_directory_that_is_denied_is_a_problem_which_names_the_action() {
     for read in [
         "ListGroups",
+        "ListUsers",
         "GetGroupId",
         "GetUserId",
         "DescribeGroup",
@@ -178,7 +180,7 @@ async fn a_directory_with_nobody_in_it_is_asked_about_nobody() {
     })
     .await;
     assert_eq!((said.code, said.not_ok()), (0, vec![]), "{}", said.err);
-    assert_eq!(said.out.matches("identity store ").count(), 8);
+    assert_eq!(said.out.matches("identity store ").count(), 9);
 }
 
 #[tokio::test]

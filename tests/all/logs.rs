@@ -1,4 +1,4 @@
-//! The function's log in the embedded AWS: asked by the real client, and by the
+//! The function's log in the embedded AWS: asked call by call, and by the
 //! deletion guard's own reader.
 
 use crate::support;
@@ -9,15 +9,11 @@ use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_sdk_cloudwatchlogs::Client;
-use aws_sdk_cloudwatchlogs::config::BehaviorVersion;
-use aws_sdk_cloudwatchlogs::error::ProvideErrorMetadata;
-use aws_sdk_cloudwatchlogs::operation::filter_log_events::FilterLogEventsError;
-use emr_studio_sync::aws::{self, Kind, Tally};
+use emr_studio_sync::aws::{self, Call, CallError, Kind, Tally};
 use emr_studio_sync::config::{Config, Mode};
 use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, IdentityType, LogLine, World};
 use emr_studio_sync::handler::Function;
-use emr_studio_sync::log::Log;
+use emr_studio_sync::log::{LOGS, Log};
 use emr_studio_sync::pace::IN_FLIGHT;
 use emr_studio_sync::policy::read::{self, Format};
 use emr_studio_sync::record::{self, DELETIONS, Fate};
@@ -86,11 +82,33 @@ async fn start(world: World) -> (Emulator, SdkConfig) {
     (emulator, sdk)
 }
 
-async fn logs(world: World) -> (Emulator, Client) {
-    let (emulator, sdk) = start(world).await;
-    let config = aws_sdk_cloudwatchlogs::config::Builder::from(&sdk)
-        .behavior_version(BehaviorVersion::v2026_01_12());
-    (emulator, Client::from_conf(config.build()))
+/// FilterLogEvents of a world's log.
+struct Logs {
+    emulator: Emulator,
+    filter: Call,
+}
+
+impl Logs {
+    async fn of(world: World) -> Logs {
+        let (emulator, sdk) = start(world).await;
+        let (timeouts, tally) = (aws::timeouts(Duration::from_secs(4)), Arc::default());
+        let filter = Call::new(LOGS, "FilterLogEvents", &sdk, timeouts, &tally);
+        Logs { emulator, filter }
+    }
+
+    /// Of the function's group, with whatever else a request says.
+    async fn ask(&self, more: Value) -> Result<Value, CallError> {
+        let mut input = json!({ "logGroupName": GROUP });
+        for (name, value) in more.as_object().unwrap() {
+            input[name] = value.clone();
+        }
+        self.filter.send(input).await
+    }
+
+    async fn events(&self, more: Value) -> Vec<Value> {
+        let page = self.ask(more).await.unwrap();
+        page["events"].as_array().unwrap().clone()
+    }
 }
 
 /// What the guard would remember of a world's log since noon.
@@ -111,29 +129,29 @@ async fn remembered(world: World) -> Result<Vec<(String, i64)>, aws::CallError> 
 async fn events_are_told_by_group_time_and_pattern_oldest_first() {
     let mut world = written();
     world.log.reverse();
-    let (_emulator, logs) = logs(world).await;
-    let ask = logs.filter_log_events().log_group_name(GROUP);
+    let logs = Logs::of(world).await;
 
-    let all = ask.clone().send().await.unwrap();
-    assert_eq!((all.events().len(), all.next_token()), (8, None));
-    let times: Vec<i64> = all.events().iter().filter_map(|e| e.timestamp()).collect();
-    assert!(times.is_sorted(), "{times:?}");
+    let all = logs.ask(json!({})).await.unwrap();
+    assert_eq!(all.get("nextToken"), None);
+    let all = all["events"].as_array().unwrap();
+    let times: Vec<i64> = all.iter().filter_map(|e| e["timestamp"].as_i64()).collect();
+    assert!(times.len() == 8 && times.is_sorted(), "{times:?}");
 
     // Both ends are within.
-    let some = ask.clone().start_time(NOON).end_time(NOON).send().await;
-    assert_eq!(some.unwrap().events().len(), 4);
+    let some = json!({ "startTime": NOON, "endTime": NOON });
+    assert_eq!(logs.events(some).await.len(), 4);
 
     let made = r#"{ ($.message = "change") && ($.action = "delete") && ($.outcome = "done") }"#;
-    let deletions = ask.filter_pattern(made).send().await.unwrap();
-    let ids = deletions.events().iter().map(|event| {
-        assert!(event.log_stream_name().is_some() && event.ingestion_time().is_some());
-        let line: Value = serde_json::from_str(event.message().unwrap()).unwrap();
+    let deletions = logs.events(json!({ "filterPattern": made })).await;
+    let ids = deletions.iter().map(|event| {
+        assert!(event["logStreamName"].is_string() && event["ingestionTime"].is_i64());
+        let line: Value = serde_json::from_str(event["message"].as_str().unwrap()).unwrap();
         line["identity_id"].as_str().unwrap().to_owned()
     });
     let mut ids: Vec<String> = ids.collect();
     ids.sort();
     assert_eq!(ids, [id(0), id(1), id(4), id(5)]);
-    let mut event_ids: Vec<_> = deletions.events().iter().map(|e| e.event_id()).collect();
+    let mut event_ids: Vec<_> = deletions.iter().map(|e| e["eventId"].as_str()).collect();
     event_ids.dedup();
     assert_eq!(event_ids.len(), 4);
 }
@@ -142,39 +160,39 @@ async fn events_are_told_by_group_time_and_pattern_oldest_first() {
 async fn a_log_group_is_named_by_name_or_arn_and_has_to_be_there() {
     let mut world = World::default();
     world.log_groups.insert(GROUP.into());
-    let (_emulator, logs) = logs(world).await;
+    let logs = Logs::of(world).await;
     let arn = format!("arn:aws:logs:us-east-1:111122223333:log-group:{GROUP}");
     for identifier in [GROUP, &arn] {
-        let ask = logs.filter_log_events().log_group_identifier(identifier);
-        assert!(ask.send().await.unwrap().events().is_empty());
+        let ask = json!({ "logGroupIdentifier": identifier });
+        let answer = logs.filter.send(ask).await.unwrap();
+        assert_eq!(answer["events"], json!([]));
     }
-    let unknown = logs.filter_log_events().log_group_name("unknown");
-    let error = unknown.send().await.unwrap_err().into_service_error();
-    assert!(error.is_resource_not_found_exception(), "{error:?}");
+    let unknown = logs.ask(json!({ "logGroupName": "unknown" })).await;
     assert_eq!(
-        error.message(),
-        Some("The specified log group does not exist.")
+        unknown.unwrap_err().text,
+        "ResourceNotFoundException: The specified log group does not exist."
     );
 }
 
 #[tokio::test]
 async fn what_the_emulator_cannot_answer_is_refused_by_name() {
-    let (_emulator, logs) = logs(written()).await;
-    let ask = logs.filter_log_events().log_group_name(GROUP);
-    let both = ask.clone().log_group_identifier(GROUP);
+    let logs = Logs::of(written()).await;
     for (wrong, named) in [
-        (ask.clone().filter_pattern("{ $.a = 1 || $.b = 2 }"), "||"),
-        (ask.clone().filter_pattern("ERROR"), "ERROR"),
-        (ask.clone().limit(0), "limit"),
-        (ask.clone().limit(10_001), "limit"),
-        (ask.clone().next_token("made up"), "nextToken"),
-        (both, "not both"),
-        (logs.filter_log_events(), "logGroupName"),
+        (json!({ "filterPattern": "{ $.a = 1 || $.b = 2 }" }), "||"),
+        (json!({ "filterPattern": "ERROR" }), "ERROR"),
+        (json!({ "limit": 0 }), "limit"),
+        (json!({ "limit": 10_001 }), "limit"),
+        (json!({ "nextToken": "made up" }), "nextToken"),
+        (json!({ "logGroupIdentifier": GROUP }), "not both"),
+        (json!({ "logGroupName": null }), "logGroupName"),
     ] {
-        let error = wrong.send().await.unwrap_err().into_service_error();
-        let is_invalid = matches!(error, FilterLogEventsError::InvalidParameterException(_));
-        assert!(is_invalid, "{error:?}");
-        assert!(error.message().unwrap().contains(named), "{error:?}");
+        let error = logs.ask(wrong).await.unwrap_err();
+        assert_eq!(error.kind, Kind::Refused);
+        assert!(
+            error.text.starts_with("InvalidParameterException: "),
+            "{error}"
+        );
+        assert!(error.text.contains(named), "{error}");
     }
 }
 
@@ -184,20 +202,20 @@ async fn pages_join_up_whether_or_not_empty_ones_come_between_and_more_is_writte
         let mut world = written();
         world.settings.log_page_size = 3;
         world.settings.empty_log_pages = empty_log_pages;
-        let (emulator, logs) = logs(world).await;
-        let ask = logs.filter_log_events().log_group_name(GROUP);
-        let (mut token, mut sizes, mut ids) = (None, Vec::new(), Vec::new());
+        let logs = Logs::of(world).await;
+        let (mut request, mut sizes, mut ids) = (json!({}), Vec::new(), Vec::new());
         loop {
-            let page = ask.clone().set_next_token(token).send().await.unwrap();
-            sizes.push(page.events().len());
-            ids.extend(page.events().iter().filter_map(|e| e.event_id.clone()));
-            token = page.next_token;
-            if token.is_none() {
+            let page = logs.ask(request).await.unwrap();
+            let events = page["events"].as_array().unwrap();
+            sizes.push(events.len());
+            ids.extend(events.iter().map(|e| e["eventId"].clone()));
+            let Some(token) = page.get("nextToken") else {
                 break;
-            }
+            };
+            request = json!({ "nextToken": token });
             // Before what has been read.
             if !ids.is_empty() {
-                emulator.world().log.push(line(NOON - 100, "late"));
+                logs.emulator.world().log.push(line(NOON - 100, "late"));
             }
         }
         let expected: &[usize] = match empty_log_pages {
@@ -209,11 +227,14 @@ async fn pages_join_up_whether_or_not_empty_ones_come_between_and_more_is_writte
         assert_eq!(ids.len(), 8, "{empty_log_pages}");
 
         // A request's limit is honoured, and a token is one request's.
-        let two = ask.clone().limit(2).send().await.unwrap();
-        assert!(two.events().len() <= 2 && two.next_token().is_some());
-        let other = ask.filter_pattern(DELETIONS).set_next_token(two.next_token);
-        let error = other.send().await.unwrap_err().into_service_error();
-        assert!(error.is_invalid_parameter_exception(), "{error:?}");
+        let two = logs.ask(json!({ "limit": 2 })).await.unwrap();
+        assert!(two["events"].as_array().unwrap().len() <= 2 && two["nextToken"].is_string());
+        let other = json!({ "filterPattern": DELETIONS, "nextToken": two["nextToken"] });
+        let error = logs.ask(other).await.unwrap_err();
+        assert!(
+            error.text.starts_with("InvalidParameterException: "),
+            "{error}"
+        );
     }
 }
 
@@ -230,16 +251,43 @@ async fn the_guard_remembers_the_deletions_that_were_made_and_that_nobody_approv
 
 #[tokio::test]
 async fn the_guards_filter_lets_the_lines_through_that_its_reader_takes_for_deletions() {
-    let (_emulator, logs) = logs(written()).await;
-    let ask = logs.filter_log_events().log_group_name(GROUP);
-    let read = |events: &[aws_sdk_cloudwatchlogs::types::FilteredLogEvent]| {
-        let lines = events.iter().filter_map(|event| event.message());
+    let logs = Logs::of(written()).await;
+    let read = |events: &[Value]| {
+        let lines = events.iter().filter_map(|event| event["message"].as_str());
         lines.filter_map(record::deletion).count()
     };
-    let all = ask.clone().send().await.unwrap();
-    let filtered = ask.filter_pattern(DELETIONS).send().await.unwrap();
-    assert_eq!(read(all.events()), 4);
-    assert_eq!(read(filtered.events()), 4);
+    let filtered = json!({ "filterPattern": DELETIONS });
+    assert_eq!(read(&logs.events(json!({})).await), 4);
+    assert_eq!(read(&logs.events(filtered).await), 4);
+}
+
+/// An endpoint is where a Region's partition has it, unless one is configured.
+#[tokio::test]
+async fn a_call_goes_to_the_endpoint_of_its_region() {
+    for (region, fips, endpoint) in [
+        ("eu-west-1", false, "https://logs.eu-west-1.amazonaws.com"),
+        (
+            "us-gov-west-1",
+            true,
+            "https://logs-fips.us-gov-west-1.amazonaws.com",
+        ),
+        (
+            "cn-north-1",
+            false,
+            "https://logs.cn-north-1.amazonaws.com.cn",
+        ),
+        (
+            "eusc-de-east-1",
+            false,
+            "https://logs.eusc-de-east-1.amazonaws.eu",
+        ),
+    ] {
+        let sdk = SdkConfig::builder()
+            .region(Region::new(region))
+            .use_fips(fips)
+            .build();
+        assert_eq!(LOGS.endpoint(&sdk), endpoint);
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,8 @@ mod event;
 mod fit;
 mod guard;
 mod hostile;
+mod links;
+mod parameters;
 mod plan;
 mod policy;
 mod semantics;
@@ -54,13 +56,16 @@ mod adopt_rules;
 #[cfg(feature = "cli")]
 mod check;
 #[cfg(feature = "cli")]
+mod cookbook;
+#[cfg(feature = "cli")]
 mod doctor;
 #[cfg(feature = "cli")]
 mod export;
 #[cfg(feature = "cli")]
 mod json;
-#[cfg(feature = "cli")]
 mod manual;
+#[cfg(feature = "cli")]
+mod many;
 #[cfg(feature = "cli")]
 mod mapping;
 #[cfg(feature = "cli")]
@@ -75,3 +80,7 @@ mod report;
 mod simulate;
 #[cfg(all(feature = "cli", unix))]
 mod terminal;
+#[cfg(feature = "cli")]
+mod terraform;
+#[cfg(feature = "cli")]
+mod troubleshooting;

@@ -54,6 +54,16 @@ fn who_has_mappings_goes_on_from_there_in_the_commands_shown() {
         .unwrap();
     let lines = BufReader::new(emulate.stdout.as_mut().unwrap()).lines();
     let pasted: Vec<String> = lines.take(3).map(Result::unwrap).collect();
+    // What was pasted can be taken back, all of it.
+    let unset = blocks("sh").into_iter().find(|one| one.contains("unset "));
+    let script = format!("{}\n{}env", pasted.join("\n"), unset.unwrap());
+    let left = Command::new("sh")
+        .args(["-c", &script])
+        .env_clear()
+        .output();
+    let left = String::from_utf8(left.unwrap().stdout).unwrap();
+    assert!(!left.contains("AWS_") && !left.contains("STORE"), "{left}");
+
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.toml");
     // What each command of a block prints, as the README shows it.

@@ -42,6 +42,7 @@ pub(super) async fn reads(store: &IdentityStore) -> Vec<Finding> {
     let user_name = user_name.unwrap_or(NOBODYS_NAME);
     let mut answers = vec![
         ("ListGroups", groups.map(drop)),
+        ("ListUsers", store.lists_users(deadline).await),
         ("GetGroupId", named.map(drop)),
         (
             "GetUserId",

@@ -1,0 +1,177 @@
+//! One call of a service of which no more is needed. Its whole client would be half
+//! a megabyte of the package, and take longer to compile than the rest of it; the
+//! parts here are those which all clients of the SDK stand on.
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
+use aws_runtime::auth::{SigV4OperationSigningConfig, SigningOptions};
+use aws_smithy_runtime::client::orchestrator::operation::Operation;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::auth::static_resolver::StaticAuthSchemeOptionResolver;
+use aws_smithy_runtime_api::client::auth::{
+    AuthSchemeOptionResolverParams, SharedAuthScheme, SharedAuthSchemeOptionResolver,
+};
+use aws_smithy_runtime_api::client::identity::SharedIdentityResolver;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponentsBuilder;
+use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::config_bag::Layer;
+use aws_smithy_types::error::ErrorMetadata;
+use serde_json::Value;
+
+use super::{CallError, Tally, Witness};
+
+/// A call in AWS JSON 1.1.
+#[derive(Debug)]
+pub struct Call {
+    name: &'static str,
+    operation: Operation<Value, Value, ErrorMetadata>,
+}
+
+/// Whose call it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// Its name in the endpoint and in the signature: `logs`.
+    pub name: &'static str,
+    /// What stands before the operation in `X-Amz-Target`: `Logs_20140328`.
+    pub target: &'static str,
+    /// The variable of an endpoint of its own: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.
+    pub endpoint_variable: &'static str,
+}
+
+impl Service {
+    /// The service's endpoint in the Region, or the one that is configured.
+    pub fn endpoint(&self, sdk: &SdkConfig) -> String {
+        let variables = [self.endpoint_variable, "AWS_ENDPOINT_URL"];
+        let named = |variable| std::env::var(variable).ok().filter(|url| !url.is_empty());
+        if let Some(url) = sdk.endpoint_url().map(str::to_owned) {
+            return named(variables[0]).unwrap_or(url);
+        }
+        if let Some(url) = variables.into_iter().find_map(named) {
+            return url;
+        }
+        let region = sdk.region().map_or("us-east-1", AsRef::as_ref);
+        let fips = match sdk.use_fips() {
+            Some(true) => "-fips",
+            _ => "",
+        };
+        format!("https://{}{fips}.{region}.{}", self.name, suffix(region))
+    }
+}
+
+impl Call {
+    /// The call of this name.
+    pub fn new(
+        service: Service,
+        name: &'static str,
+        sdk: &SdkConfig,
+        timeouts: TimeoutConfig,
+        tally: &Arc<Tally>,
+    ) -> Call {
+        let target = format!("{}.{name}", service.target);
+        let write = move |input: Value| -> Result<HttpRequest, BoxError> {
+            let mut request = HttpRequest::new(SdkBody::from(input.to_string()));
+            request.set_method("POST")?;
+            request.set_uri("/")?;
+            let headers = request.headers_mut();
+            headers.insert("content-type", "application/x-amz-json-1.1");
+            headers.insert("x-amz-target", target.clone());
+            Ok(request)
+        };
+        let mut operation = Operation::builder()
+            .service_name(service.name)
+            .operation_name(name)
+            .endpoint_url(&service.endpoint(sdk))
+            .no_retry()
+            .timeout_config(timeouts)
+            .interceptor(Witness(Arc::clone(tally)))
+            .runtime_plugin(signed(service, sdk));
+        if let Some(client) = sdk.http_client() {
+            operation = operation.http_client(client);
+        }
+        if let Some(sleep) = sdk.sleep_impl() {
+            operation = operation.sleep_impl(sleep);
+        }
+        let operation = operation.serializer(write).deserializer(read).build();
+        Call { name, operation }
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// If it failed, or was answered with no JSON.
+    pub async fn send(&self, input: Value) -> Result<Value, CallError> {
+        let answer = self.operation.invoke(input).await;
+        answer.map_err(|error| CallError::of(self.name, &error))
+    }
+}
+
+fn signed(service: Service, sdk: &SdkConfig) -> StaticRuntimePlugin {
+    let mut layer = Layer::new("signature");
+    layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    let mut signing_options = SigningOptions::default();
+    signing_options.double_uri_encode = true;
+    signing_options.normalize_uri_path = true;
+    layer.store_put(SigV4OperationSigningConfig {
+        region: sdk.region().cloned().map(Into::into),
+        name: Some(service.name.into()),
+        signing_options,
+        ..SigV4OperationSigningConfig::default()
+    });
+    let mut components = RuntimeComponentsBuilder::new("signature")
+        .with_auth_scheme(SharedAuthScheme::new(SigV4AuthScheme::new()))
+        .with_auth_scheme_option_resolver(Some(SharedAuthSchemeOptionResolver::new(
+            StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID]),
+        )));
+    if let Some(credentials) = sdk.credentials_provider() {
+        components.set_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials));
+    }
+    StaticRuntimePlugin::new()
+        .with_config(layer.freeze())
+        .with_runtime_components(components)
+}
+
+/// What the names of a Region's endpoints end in.
+fn suffix(region: &str) -> &'static str {
+    let suffixes = [
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("us-isof-", "csp.hci.ic.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+    ];
+    let fits = |(prefix, _): &&(&str, &'static str)| region.starts_with(prefix);
+    suffixes
+        .iter()
+        .find(fits)
+        .map_or("amazonaws.com", |(_, suffix)| suffix)
+}
+
+/// What the answer says: its JSON, or which error it is.
+fn read(response: &HttpResponse) -> Result<Value, OrchestratorError<ErrorMetadata>> {
+    let body = response.body().bytes().unwrap_or_default();
+    let body = match serde_json::from_slice::<Value>(body) {
+        Ok(body) => body,
+        Err(_) if body.is_empty() => Value::Null,
+        Err(error) => return Err(OrchestratorError::response(error.into())),
+    };
+    if response.status().is_success() {
+        return Ok(body);
+    }
+    let mut error = ErrorMetadata::builder();
+    let code = response.headers().get("x-amzn-errortype");
+    if let Some(code) = code.or(body["__type"].as_str()) {
+        // A namespace before it, an address behind it.
+        let code = code.rsplit('#').next().unwrap_or(code);
+        error = error.code(code.split(':').next().unwrap_or(code));
+    }
+    if let Some(message) = body["message"].as_str().or(body["Message"].as_str()) {
+        error = error.message(message);
+    }
+    Err(OrchestratorError::operation(error.build()))
+}

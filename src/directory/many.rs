@@ -1,0 +1,110 @@
+//! Many names, or many users, at once: while each is asked for, the list they may
+//! be in is read beside it, and whom that tells of needs no asking any more.
+//!
+//! A list only ever says who is there. Whom it lacks is asked for, so it proves
+//! nobody's absence, and one that fails costs nothing but time.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::OnceLock;
+
+use aws_sdk_identitystore::types::{User, UserStatus};
+use futures_util::StreamExt;
+use futures_util::future::{Either, join_all, select};
+use futures_util::stream;
+use tokio::time::Instant;
+
+use super::{IdentityStore, PAGE, failed};
+use crate::aws::CallError;
+use crate::identity::Id;
+use crate::pace::IN_FLIGHT;
+
+/// Up to so many are asked for in a second or two, and no list is read.
+const MANY: usize = 20;
+
+/// The answers about each of those asked, in their order: by `ask`, or by the
+/// `list` that is read meanwhile, whichever is sooner. Both have a pace of their
+/// own, so that a few names in a large directory are not kept waiting for its list,
+/// nor many in a small one for their turn.
+pub(super) async fn ask_or_list<K: Eq + Hash, V: Clone>(
+    asked: &[K],
+    ask: impl AsyncFn(&K) -> V,
+    list: impl Future<Output = HashMap<K, V>>,
+) -> Vec<V> {
+    if asked.len() <= MANY {
+        // Boxed, as what the SDK makes of a call is large.
+        return join_all(asked.iter().map(|key| Box::pin(ask(key)))).await;
+    }
+    let listed = OnceLock::new();
+    let answer = async |key| match listed.get().and_then(|all: &HashMap<K, V>| all.get(key)) {
+        Some(answer) => answer.clone(),
+        None => Box::pin(ask(key)).await,
+    };
+    let answers = stream::iter(asked).map(answer).buffered(IN_FLIGHT);
+    let answers = Box::pin(answers.collect());
+    let list = Box::pin(async {
+        let _ = listed.set(list.await);
+    });
+    match select(answers, list).await {
+        Either::Left((answers, _)) => answers,
+        Either::Right(((), answers)) => answers.await,
+    }
+}
+
+/// What ListUsers tells of somebody.
+pub(super) struct Listed {
+    pub(super) id: Id,
+    pub(super) name: String,
+    /// Whether the user may sign in; the list may leave it out.
+    pub(super) enabled: Option<bool>,
+}
+
+impl IdentityStore {
+    /// ListUsers: what it tells of those who are asked about, which is nothing if it
+    /// fails.
+    pub(super) async fn users_listed(
+        &self,
+        is_asked: impl Fn(&Id, &str) -> bool,
+        deadline: Instant,
+    ) -> Vec<Listed> {
+        let call = "ListUsers";
+        let request = self
+            .client
+            .list_users()
+            .identity_store_id(&self.store_id)
+            .max_results(PAGE);
+        let row = |user: &User| {
+            let (id, name) = (Id::from_service(user.user_id())?, user.user_name()?);
+            let status = user.user_status();
+            is_asked(&id, name).then(|| Listed {
+                id,
+                name: name.to_owned(),
+                enabled: status.map(|status| *status != UserStatus::Disabled),
+            })
+        };
+        let rows = self.pace.pages(call, call, deadline, async |token| {
+            let page = request.clone().set_next_token(token).send().await;
+            let page = page.map_err(|error| failed(call, &error))?;
+            let rows = page.users().iter().filter_map(row).collect();
+            Ok((rows, page.next_token))
+        });
+        rows.await.map_err(|error| told(&error)).unwrap_or_default()
+    }
+
+    /// ListUsers: whether it is answered at all.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub async fn lists_users(&self, deadline: Instant) -> Result<(), CallError> {
+        let call = "ListUsers";
+        let request = self.client.list_users().identity_store_id(&self.store_id);
+        let send = async || request.clone().max_results(1).send().await;
+        self.ask(call, deadline, send, |_| Ok(())).await
+    }
+}
+
+/// A list that fails is no failure of the pass.
+pub(super) fn told(error: &CallError) {
+    let problem = format!("{error}; each is asked for one by one, which takes longer");
+    tracing::warn!(problem, "problem");
+}

@@ -532,8 +532,12 @@ mod tests {
     fn what_the_service_says_is_told_in_its_own_words_with_its_code() {
         let failed = |code: Option<&str>, message: Option<&str>| {
             let mut error = ErrorMetadata::builder();
-            code.map(|code| error = std::mem::take(&mut error).code(code));
-            message.map(|message| error = std::mem::take(&mut error).message(message));
+            if let Some(code) = code {
+                error = error.code(code);
+            }
+            if let Some(message) = message {
+                error = error.message(message);
+            }
             let status = StatusCode::try_from(400).unwrap();
             let answer = HttpResponse::new(status, SdkBody::empty());
             CallError::of("Get", &SdkError::service_error(error.build(), answer))

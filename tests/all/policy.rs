@@ -759,6 +759,62 @@ fn what_is_nested_deeply_is_refused() {
     }
 }
 
+/// As far as the table alone tells.
+#[test]
+fn a_table_warns_of_what_is_hardly_meant_and_of_nothing_else() {
+    let rule = |select: &str, name: &str, assign: Option<&str>| {
+        let mut rule = json!({ "studio": "analytics", "session_policy": "engineer" });
+        rule[select] = json!(name);
+        if let Some(assign) = assign {
+            rule["assign"] = json!(assign);
+        }
+        rule
+    };
+    let members = |name| rule("group", name, Some("members"));
+    let itself = |name| rule("group", name, Some("group"));
+    let user = |name| rule("user", name, None);
+    let place = "studios.analytics";
+    for (users, rules, warning) in [
+        (1, vec![members("a"), members("b"), itself("c-*")], None),
+        (1, vec![itself("a"), user("a")], None),
+        (
+            1,
+            vec![itself("a"), itself("b")],
+            Some("the rules map 2 groups to it, and it takes 1"),
+        ),
+        (
+            1,
+            vec![user("a"), user("b")],
+            Some("the rules map 2 users to it, and it takes 1"),
+        ),
+        (0, vec![itself("a")], None),
+        (
+            0,
+            vec![itself("b"), members("a")],
+            Some("rules[1] maps members to it, and it takes no users"),
+        ),
+    ] {
+        let limits = json!({ "users": users, "groups": 1 });
+        let mut table = set("/rules", rules);
+        put(
+            &mut table,
+            "/studios",
+            json!({ "analytics": { "id": ANALYTICS, "limits": limits } }),
+        );
+        let expected = warning.map(|warning| format!("{place}: {warning}"));
+        assert_eq!(lines(good(&table).warnings()), expected.unwrap_or_default());
+    }
+    // A Studio without a rule, unless something of it was once given.
+    let mut table = set("/rules", vec![itself("a")]);
+    assert!(lines(good(&table).warnings()).starts_with("studios.science: no rule is about it"));
+    put(
+        &mut table,
+        "/studios/science/retired_policies",
+        json!(["analyst"]),
+    );
+    assert_eq!(lines(good(&table).warnings()), "");
+}
+
 #[test]
 fn an_arn_is_one_of_iam_or_it_is_told() {
     let told = |place: &str, arn: &str| parse(&set(place, arn)).is_err();

@@ -8,6 +8,7 @@
 
 // The pure core, and what is deployed: these need none of the tool.
 mod event;
+mod fit;
 mod guard;
 mod hostile;
 mod links;

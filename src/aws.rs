@@ -42,9 +42,9 @@ pub fn sdk_config() -> ConfigLoader {
         .timeout_config(timeouts(ATTEMPT_TIMEOUT))
 }
 
-/// One client for all: so there is one pool of connections, and the certificates of
-/// the system are read once. A proxy is what the environment says. Whatever of the
-/// SDK is not made from [`sdk_config`] has to be given it: there is no default.
+/// An HTTP client. One serves for all: so there is one pool of connections, and the
+/// certificates of the system are read once. A proxy is what the environment says.
+/// Whatever is not configured by [`sdk_config`] has to be given one.
 pub fn https() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let ring = Provider::Rustls(CryptoMode::Ring);

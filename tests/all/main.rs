@@ -23,6 +23,8 @@ mod support;
 
 // The embedded AWS, and the function before it.
 #[cfg(feature = "cli")]
+mod bus;
+#[cfg(feature = "cli")]
 mod convergence;
 #[cfg(feature = "cli")]
 mod emulator;

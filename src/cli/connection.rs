@@ -168,6 +168,7 @@ impl Account {
             table,
             mode: Mode::Plan,
             log_names: false,
+            access_events: false,
             log_group: None,
         };
         Ok(Engine::new(&config, &self.sdk().await?).await)

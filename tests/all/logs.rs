@@ -459,6 +459,7 @@ async fn process(deletions: usize, change: impl FnOnce(&mut World)) -> (Emulator
         table: read::table(&table, Format::Json).unwrap(),
         mode: Mode::Apply,
         log_names: false,
+        access_events: false,
         log_group: Some(GROUP.to_owned()),
     };
     let engine = Engine::new(&config, &sdk).await;

@@ -25,6 +25,8 @@ mod support;
 
 // The embedded AWS, and the function before it.
 #[cfg(feature = "cli")]
+mod bus;
+#[cfg(feature = "cli")]
 mod convergence;
 #[cfg(feature = "cli")]
 mod emulator;

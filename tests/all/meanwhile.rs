@@ -61,6 +61,7 @@ async fn process_with_log(
         table: read::table(&table.to_string(), Format::Json).unwrap(),
         mode,
         log_names: false,
+        access_events: false,
         log_group: log_group.map(str::to_owned),
     };
     let sdk = emr_studio_sync::aws::sdk_config()

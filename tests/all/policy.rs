@@ -927,6 +927,7 @@ fn an_environment_needs_a_store_and_a_table() {
         table,
         mode,
         log_names,
+        access_events,
         log_group,
     } = config(&environment()).unwrap();
     assert_eq!(identity_store_id, "d-1234567890");
@@ -937,7 +938,7 @@ fn an_environment_needs_a_store_and_a_table() {
         Mode::Plan,
         "nothing is written unless it is asked for"
     );
-    assert!(!log_names);
+    assert!(!log_names && !access_events);
     assert_eq!(log_group, None);
     assert_snapshot!(config_problems(&BTreeMap::new()), @r#"
         IDENTITY_STORE_ID: is missing; `aws sso-admin list-instances` shows it (d-…)
@@ -952,6 +953,7 @@ fn what_is_blank_is_missing() {
         "IDENTITY_STORE_REGION",
         "MODE",
         "LOG_NAMES",
+        "ACCESS_EVENTS",
         "LAMBDA_TASK_ROOT",
     ] {
         variables.insert(name, " \n".to_owned());
@@ -972,6 +974,7 @@ fn every_variable_is_read() {
     variables.insert("IDENTITY_STORE_REGION", "us-gov-west-1".to_owned());
     variables.insert("MODE", "apply".to_owned());
     variables.insert("LOG_NAMES", "true".to_owned());
+    variables.insert("ACCESS_EVENTS", "true".to_owned());
     let config = config(&variables).unwrap();
     assert_eq!(
         config.identity_store_region.as_deref(),
@@ -979,6 +982,7 @@ fn every_variable_is_read() {
     );
     assert_eq!(config.mode, Mode::Apply);
     assert!(config.log_names);
+    assert!(config.access_events);
 }
 
 #[test]

@@ -149,6 +149,7 @@ async fn function(emulator: &Emulator, table: &Value, mode: Mode) -> Function {
         table: read::table(&table.to_string(), Format::Json).unwrap(),
         mode,
         log_names: false,
+        access_events: false,
         log_group: None,
     };
     let mut sdk = aws::sdk_config()

@@ -48,6 +48,8 @@ mod other_account;
 mod services;
 #[cfg(feature = "cli")]
 mod simulation;
+#[cfg(feature = "cli")]
+mod threats;
 
 // The operator's tool.
 #[cfg(feature = "cli")]

@@ -8,10 +8,12 @@
 
 // The pure core, and what is deployed: these need none of the tool.
 mod event;
+mod fit;
 mod guard;
 mod hostile;
 mod links;
 mod parameters;
+mod performance;
 mod plan;
 mod policy;
 mod semantics;
@@ -48,6 +50,8 @@ mod other_account;
 mod services;
 #[cfg(feature = "cli")]
 mod simulation;
+#[cfg(feature = "cli")]
+mod size;
 #[cfg(feature = "cli")]
 mod threats;
 

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub)] // a support is for all of this program, and for nobody else
 
+pub mod company;
 pub mod desk;
 pub mod runtime;
 

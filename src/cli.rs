@@ -52,7 +52,7 @@ use crate::telemetry;
 #[derive(Debug, Parser)]
 #[command(
     name = "emr-studio-sync",
-    version,
+    version = crate::VERSION,
     arg_required_else_help = true,
     after_help = "Exit codes: 0 done, 1 failed; of `plan` 2 if there are changes."
 )]

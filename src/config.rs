@@ -45,6 +45,8 @@ pub struct Config {
     pub mode: Mode,
     /// Whether names of people and groups may stand in the log.
     pub log_names: bool,
+    /// Whether the account's event bus is told of changed access.
+    pub access_events: bool,
     /// The log group that the function writes to, which Lambda tells it.
     pub log_group: Option<String>,
 }
@@ -93,14 +95,16 @@ impl Config {
                 Mode::Plan
             }
         };
-        let log_names = match var("LOG_NAMES").as_deref() {
+        let mut switch = |name: &str, value: Option<String>| match value.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
             Some(other) => {
-                wrong("LOG_NAMES", format!("{other:?} is neither true nor false"));
+                wrong(name, format!("{other:?} is neither true nor false"));
                 false
             }
         };
+        let log_names = switch("LOG_NAMES", var("LOG_NAMES"));
+        let access_events = switch("ACCESS_EVENTS", var("ACCESS_EVENTS"));
         let root = var("LAMBDA_TASK_ROOT").map(PathBuf::from);
         let table = match var("POLICY_TABLE") {
             None => {
@@ -124,6 +128,7 @@ impl Config {
                 table,
                 mode,
                 log_names,
+                access_events,
                 log_group: var("AWS_LAMBDA_LOG_GROUP_NAME"),
             }),
             _ => Err(problems),
@@ -135,6 +140,7 @@ impl Config {
 /// them, and not say what helps: a local run does.
 pub fn too_long_for_lambda(var: impl Fn(&str) -> Option<String>) -> Option<Problem> {
     let names = [
+        "ACCESS_EVENTS",
         "IDENTITY_STORE_ID",
         "IDENTITY_STORE_REGION",
         "LOG_NAMES",

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
 use crate::acknowledge::{self, Delivered};
+use crate::bus::Bus;
 use crate::config::Mode;
 use crate::error::{Error, shortened};
 use crate::event::{self, Event, Kind, Message, Payload, Request, Scope};
@@ -38,6 +39,7 @@ pub struct Function {
     engine: Engine,
     name: Option<String>,
     emit: fn(&Value),
+    bus: Option<Bus>,
     unfinished: Mutex<Unfinished>,
     /// When the last complete full pass began to read, in milliseconds.
     full_pass_ms: Mutex<Option<i64>>,
@@ -51,9 +53,16 @@ impl Function {
             engine,
             name,
             emit,
+            bus: None,
             unfinished: Mutex::default(),
             full_pass_ms: Mutex::default(),
         }
+    }
+
+    /// The same, and this bus is told of changed access.
+    #[must_use]
+    pub fn telling(self, bus: Option<Bus>) -> Function {
+        Function { bus, ..self }
     }
 
     /// The engine.
@@ -294,6 +303,9 @@ impl Function {
         }
         counts.unfinished = self.unfinished();
         telemetry::report(&pass.report);
+        if let Some(bus) = &self.bus {
+            Box::pin(bus.tell(&pass.report, task.look.events)).await;
+        }
         self.count(&pass, counts);
         pass
     }
@@ -337,8 +349,11 @@ impl Function {
     fn count(&self, pass: &Pass, mut counts: Counts) {
         (counts.api_calls, counts.throttled) = self.engine.take_tally();
         let (mode, name) = (self.engine.mode(), self.name.as_deref());
-        let line = telemetry::metrics(pass, &counts, mode, name, self.engine.now_ms());
-        (self.emit)(&line);
+        let now_ms = self.engine.now_ms();
+        for line in telemetry::of_studios(&pass.report, mode, name, now_ms) {
+            (self.emit)(&line);
+        }
+        (self.emit)(&telemetry::metrics(pass, &counts, mode, name, now_ms));
     }
 
     fn store_id(&self) -> &str {

@@ -1,9 +1,11 @@
 //! Who is mapped: users and groups of an identity store, and their ids. And
 //! the id of the store itself.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +15,17 @@ use serde::{Deserialize, Serialize};
 /// Events write it in any case: what is read from them is put in lower case, as
 /// the services write it. What a service answers is kept as it is, and all are
 /// compared without regard to case.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Id(String);
+///
+/// A pass over a large directory has each of them in many places, so a copy shares
+/// its text, and what comparing takes is worked out when it is made.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Id {
+    text: Arc<str>,
+    is_lower: bool,
+    /// Of the text in lower case.
+    hash: u32,
+}
 
 impl Id {
     /// Reads an id out of an event, a table or a request. An ARN is as good as
@@ -34,22 +44,47 @@ impl Id {
                 .zip(lengths)
                 .all(|(part, length)| part.len() == length && is_hex(part));
         // The services write them so, and need not be asked for more tolerance.
-        fits.then(|| Id(id.to_ascii_lowercase()))
+        fits.then(|| Id::from(id.to_ascii_lowercase()))
     }
 
     /// Takes an id from an answer of the service, whose own form is not ours to
     /// judge. Only an empty one is no id.
     pub fn from_service(text: &str) -> Option<Id> {
-        (!text.is_empty()).then(|| Id(text.to_owned()))
+        (!text.is_empty()).then(|| Id::from(text.to_owned()))
     }
 
     /// The id as it was written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    fn folded(&self) -> impl Iterator<Item = u8> + '_ {
-        self.0.bytes().map(|byte| byte.to_ascii_lowercase())
+    /// The id as it is compared.
+    fn folded(&self) -> Cow<'_, str> {
+        match self.is_lower {
+            true => Cow::Borrowed(&self.text),
+            false => Cow::Owned(self.text.to_ascii_lowercase()),
+        }
+    }
+}
+
+impl From<String> for Id {
+    fn from(text: String) -> Id {
+        let folded = text.bytes().map(|byte| byte.to_ascii_lowercase());
+        // FNV-1a: no secret is needed to tell ids apart that AWS makes up.
+        let hash = folded.fold(0x811c_9dc5, |hash: u32, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        Id {
+            is_lower: !text.bytes().any(|byte| byte.is_ascii_uppercase()),
+            hash,
+            text: text.into(),
+        }
+    }
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> String {
+        id.text.as_ref().to_owned()
     }
 }
 
@@ -75,7 +110,8 @@ fn is_hex(text: &str) -> bool {
 
 impl PartialEq for Id {
     fn eq(&self, other: &Id) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
+        self.hash == other.hash
+            && (Arc::ptr_eq(&self.text, &other.text) || self.folded() == other.folded())
     }
 }
 
@@ -89,19 +125,28 @@ impl PartialOrd for Id {
 
 impl Ord for Id {
     fn cmp(&self, other: &Id) -> Ordering {
-        self.folded().cmp(other.folded())
+        match Arc::ptr_eq(&self.text, &other.text) {
+            true => Ordering::Equal,
+            false => self.folded().cmp(&other.folded()),
+        }
     }
 }
 
 impl Hash for Id {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.folded().for_each(|byte| state.write_u8(byte));
+        state.write_u32(self.hash);
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Id").field(&self.text).finish()
     }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 

@@ -37,6 +37,7 @@
 //!   EMR's client.
 //! * [`log`]: the function's own log, read again: what was deleted before this
 //!   process.
+//! * [`bus`]: the account's event bus, told of what was changed, if that is wanted.
 //! * [`aws`]: what these have in common: timeouts, retries, answers that are
 //!   checked before anybody believes them, and errors.
 //! * [`pace`]: how fast the services are called.
@@ -58,6 +59,7 @@
 
 pub mod acknowledge;
 pub mod aws;
+pub mod bus;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
@@ -79,3 +81,10 @@ pub mod studio;
 pub mod sync;
 pub mod telemetry;
 pub mod unfinished;
+
+/// The version, and of a release the commit: `0.1.0 (0a1b2c3d4e5f)`. `.ci/release`
+/// says so; who builds it otherwise needs no git.
+pub const VERSION: &str = match option_env!("RELEASE_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -17,7 +17,7 @@ use crate::record::{self, Deletion};
 pub const LOGS: Service = Service {
     name: "logs",
     target: "Logs_20140328",
-    endpoint_variable: "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
+    id: "CloudWatch Logs",
 };
 /// FilterLogEvents reads through all there is: that may take a while.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);

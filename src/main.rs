@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use emr_studio_sync::bus::Bus;
 use emr_studio_sync::config::{self, Config};
 use emr_studio_sync::handler::Function;
 use emr_studio_sync::sync::Engine;
@@ -26,12 +27,16 @@ async fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let engine = Engine::new(&config, &aws::sdk_config().load().await).await;
-    let function = Arc::new(Function::new(
-        engine,
+    telemetry::started(config.mode);
+    let (sdk, name) = (
+        aws::sdk_config().load().await,
         var("AWS_LAMBDA_FUNCTION_NAME"),
-        telemetry::emit,
-    ));
+    );
+    let engine = Engine::new(&config, &sdk).await;
+    let bus = config
+        .access_events
+        .then(|| Bus::new(name.clone(), &sdk, engine.tally()));
+    let function = Arc::new(Function::new(engine, name, telemetry::emit).telling(bus));
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let function = Arc::clone(&function);
         async move {

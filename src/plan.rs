@@ -1,12 +1,13 @@
 //! What has to change in a Studio for its mappings to be those the table says:
 //! wanted × actual → changes. Pure, and the heart of it all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Id, Identity};
+use crate::identity::{Id, Identity, IdentityType};
 use crate::policy::Table;
 use crate::policy::doubt::{Doubt, Whom};
 use crate::policy::fit::{Directory, Reach, Wanted};
@@ -123,7 +124,7 @@ pub struct StudioPlan {
     /// What is not known of this Studio, and of whom.
     pub doubts: Vec<Doubt>,
     /// Which of the doubts each withheld change waits for.
-    waits_for: BTreeMap<Identity, Vec<usize>>,
+    waits_for: BTreeMap<Identity, Waits>,
     blind: bool,
 }
 
@@ -163,8 +164,22 @@ impl StudioPlan {
 
     /// What the change that it withholds from this identity waits for.
     pub fn doubts_of(&self, identity: &Identity) -> impl Iterator<Item = &Doubt> {
-        let doubts = self.waits_for.get(identity).into_iter().flatten();
+        let waits = self.waits_for.get(identity).into_iter();
+        let doubts = waits.flat_map(|waits| waits.own.iter().chain(waits.shared.iter()));
         doubts.filter_map(|index| self.doubts.get(*index))
+    }
+
+    /// What all that it withholds waits for.
+    pub fn standing(&self) -> BTreeSet<&Doubt> {
+        let lists = self.waits_for.values();
+        // The same list stands against many: it is looked at once.
+        let shared: HashMap<*const usize, &[usize]> = lists
+            .clone()
+            .map(|waits| (waits.shared.as_ptr(), waits.shared.as_ref()))
+            .collect();
+        let own = lists.flat_map(|waits| &waits.own);
+        let all = own.chain(shared.into_values().flatten());
+        all.filter_map(|index| self.doubts.get(*index)).collect()
     }
 
     /// Whose changes would go on at once if they were known to be gone from the
@@ -211,12 +226,12 @@ pub fn plan(
     let mut doubts = table.doubts(studio, directory, reach);
     doubts.extend(actual.doubts.iter().cloned());
     let is_gone = |identity: &Identity| {
-        actual.gone.contains(identity) || directory.exists(identity) == Some(false)
+        actual.gone.contains(identity) || directory.looked_up(identity) == Some(false)
     };
+    let standing = Standing::of(&doubts);
     let actual = &actual.mappings;
     let mut plan = StudioPlan {
         studio,
-        doubts,
         ..StudioPlan::default()
     };
 
@@ -231,7 +246,16 @@ pub fn plan(
         let name = actual.and_then(|mapping| mapping.name.clone());
         change.name = name.or_else(|| directory.names.get(identity).cloned());
         let Some(mapping) = actual else {
-            plan.put(change, |doubt, change| comes_before(table, doubt, change));
+            let before = doubts.iter().enumerate();
+            let before = before.filter(|(_, doubt)| comes_before(table, doubt, &change));
+            let before = before.map(|(index, _)| index).collect();
+            plan.put(
+                change,
+                Waits {
+                    own: before,
+                    ..Waits::default()
+                },
+            );
             continue;
         };
         if !table.owns(studio, &mapping.session_policy) {
@@ -244,8 +268,7 @@ pub fn plan(
             plan.left_alone
                 .push((identity.clone(), LeftAlone::Protected));
         } else {
-            let gone = is_gone(identity);
-            plan.put(change, |doubt, _| doubt.concerns(identity, gone));
+            plan.put(change, standing.against(identity, is_gone(identity)));
         }
     }
     plan.changes.sort_by(|a, b| {
@@ -257,20 +280,67 @@ pub fn plan(
             .cmp(&key(b))
             .then_with(|| a.identity.cmp(&b.identity))
     });
+    plan.doubts = doubts;
     plan
 }
 
 impl StudioPlan {
-    /// Adds a change, or withholds it where a doubt stands against it.
-    fn put(&mut self, change: Change, is_against: impl Fn(&Doubt, &Change) -> bool) {
-        let doubts = self.doubts.iter().enumerate();
-        let against = doubts.filter(|(_, doubt)| is_against(doubt, &change));
-        let against: Vec<usize> = against.map(|(index, _)| index).collect();
-        if against.is_empty() {
+    /// Adds a change, or withholds it where something stands against it.
+    fn put(&mut self, change: Change, waits: Waits) {
+        if waits.own.is_empty() && waits.shared.is_empty() {
             self.changes.push(change);
         } else {
-            self.waits_for.insert(change.identity.clone(), against);
+            self.waits_for.insert(change.identity.clone(), waits);
             self.withheld.push(change);
+        }
+    }
+}
+
+/// The doubts that a withheld change waits for, as indices: those about just this
+/// one, and those about many, of which there is one list for all.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Waits {
+    own: Vec<usize>,
+    shared: Arc<[usize]>,
+}
+
+/// The doubts that stand against taking something away, found by whom they are
+/// about: many may be withheld for many reasons.
+struct Standing<'d> {
+    of_one: HashMap<&'d Identity, Vec<usize>>,
+    of_many: HashMap<(IdentityType, bool), Arc<[usize]>>,
+}
+
+impl<'d> Standing<'d> {
+    fn of(doubts: &'d [Doubt]) -> Standing<'d> {
+        let mut standing = Standing {
+            of_one: HashMap::new(),
+            of_many: HashMap::new(),
+        };
+        let mut many = Vec::new();
+        for (index, doubt) in doubts.iter().enumerate() {
+            match &doubt.whom {
+                Whom::One(identity) => standing.of_one.entry(identity).or_default().push(index),
+                _ => many.push((index, doubt)),
+            }
+        }
+        for kind in [IdentityType::User, IdentityType::Group] {
+            for is_gone in [false, true] {
+                let about = many
+                    .iter()
+                    .filter(|(_, doubt)| doubt.is_about(kind, is_gone));
+                let about = about.map(|(index, _)| *index).collect();
+                standing.of_many.insert((kind, is_gone), about);
+            }
+        }
+        standing
+    }
+
+    fn against(&self, identity: &Identity, is_gone: bool) -> Waits {
+        let shared = self.of_many.get(&(identity.kind, is_gone));
+        Waits {
+            own: self.of_one.get(identity).cloned().unwrap_or_default(),
+            shared: shared.cloned().unwrap_or_default(),
         }
     }
 }
@@ -281,13 +351,13 @@ fn comes_before(table: &Table, doubt: &Doubt, creation: &Change) -> bool {
     let Some((earlier, rule)) = doubt.rule.zip(creation.rule) else {
         return false;
     };
+    let differs = || Some(&table.rules[earlier].session_policy) != creation.session_policy.as_ref();
     // Who a missing group's members were, nobody knows.
-    let may_fit = match doubt.is_unread() {
+    let may_fit = || match doubt.is_unread() {
         true => doubt.concerns(&creation.identity, false),
         false => table.may_fit(earlier, &creation.identity),
     };
-    let differs = Some(&table.rules[earlier].session_policy) != creation.session_policy.as_ref();
-    earlier < rule && may_fit && differs
+    earlier < rule && differs() && may_fit()
 }
 
 /// The one change that leads from the actual mapping to the wanted one. None:

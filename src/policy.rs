@@ -10,7 +10,7 @@ pub mod document;
 pub mod doubt;
 pub mod fit;
 mod json;
-mod lint;
+pub(crate) mod lint;
 pub mod read;
 pub(crate) mod resolve;
 
@@ -68,6 +68,12 @@ pub struct Studio {
 }
 
 impl Studio {
+    /// The account it is in, if not the function's: that of the role.
+    pub fn account(&self) -> Option<&str> {
+        // arn:aws:iam::<account>:role/…
+        self.role_arn.as_deref()?.split(':').nth(4)
+    }
+
     /// How many identities of this kind can be mapped.
     pub fn limit(&self, kind: IdentityType) -> usize {
         match kind {

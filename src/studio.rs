@@ -102,12 +102,18 @@ impl Studio {
         tally: &Arc<Tally>,
     ) -> Vec<Studio> {
         let mut paces: HashMap<Option<&str>, Arc<Pace>> = HashMap::new();
+        // One for all Studios that are reached alike: a role is assumed once, and not
+        // for each of them.
+        let mut clients: HashMap<_, Client> = HashMap::new();
         let mut studios = Vec::new();
         for studio in &table.studios {
-            // arn:aws:iam::<account>:role/…
-            let role = studio.role_arn.as_deref();
-            let account = role.and_then(|role| role.split(':').nth(4));
-            let pace = paces.entry(account).or_insert_with(|| {
+            let reached = (&studio.region, &studio.role_arn, &studio.external_id);
+            let client = match clients.get(&reached) {
+                Some(client) => client.clone(),
+                None => client(studio, config, tally).await,
+            };
+            clients.insert(reached, client.clone());
+            let pace = paces.entry(studio.account()).or_insert_with(|| {
                 let burst = f64::from(table.pace.emr_burst);
                 Arc::new(Pace::new(
                     burst,
@@ -117,7 +123,7 @@ impl Studio {
             });
             studios.push(Studio {
                 id: studio.id.clone(),
-                client: client(studio, config, tally).await,
+                client,
                 pace: Arc::clone(pace),
                 checked: Mutex::default(),
             });
@@ -394,7 +400,7 @@ pub const SSO: &str = "SSO";
 /// All of EMR's calls share a bucket, as they do in the account.
 const BUCKET: &str = "emr";
 
-/// The client for a Studio: in its Region, with its role's credentials.
+/// The client for Studios like this: in its Region, with its role's credentials.
 async fn client(studio: &policy::Studio, config: &SdkConfig, tally: &Arc<Tally>) -> Client {
     let mut settings =
         aws_sdk_emr::config::Builder::from(config).timeout_config(aws::timeouts(ATTEMPT_TIMEOUT));

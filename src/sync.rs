@@ -256,6 +256,11 @@ impl Engine {
         self.tally.requests()
     }
 
+    /// What counts the requests, for those who send some beside it.
+    pub fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
     /// Requests sent, and how many were throttled, since last asked.
     pub fn take_tally(&self) -> (u64, u64) {
         self.tally.take()

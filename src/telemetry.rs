@@ -1,5 +1,5 @@
 //! What the function says while it runs: JSON log lines, one for each change,
-//! and one line of metrics for each invocation.
+//! and one line of metrics for each invocation, and for each Studio it changed.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Mode;
 use crate::error::Problem;
-use crate::report::{Pass, Report};
+use crate::plan::Action;
+use crate::report::{Outcome, Pass, Report};
 
 /// The namespace of the metrics.
 pub const NAMESPACE: &str = "EmrStudioSync";
@@ -174,6 +175,50 @@ pub fn metrics(
         [one] => drop(values.insert("EventToMappingMs", json!(one))),
         many => drop(values.insert("EventToMappingMs", json!(many[..many.len().min(100)]))),
     }
+    let dimensions: Vec<_> = function
+        .map(|name| ("FunctionName", name))
+        .into_iter()
+        .collect();
+    let mut line = line(values, &dimensions, now_ms);
+    line["Version"] = json!(crate::VERSION);
+    line
+}
+
+/// The metrics of each Studio in which something came of the pass, for a team that
+/// has one: what is zero is left out, since each metric has its price. They carry
+/// the Studio's alias beside the function's name.
+pub fn of_studios(report: &Report, mode: Mode, function: Option<&str>, now_ms: i64) -> Vec<Value> {
+    let mut studios: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    for change in &report.changes {
+        let name = match (change.outcome, change.action) {
+            (Outcome::Done | Outcome::Planned, _) if report.mode != mode.name() => continue,
+            (Outcome::Done | Outcome::Planned, Action::Create) => "Created",
+            (Outcome::Done | Outcome::Planned, Action::Update) => "Updated",
+            (Outcome::Done | Outcome::Planned, Action::Delete) => "Deleted",
+            (Outcome::Held, _) => "Held",
+            (Outcome::Withheld, _) => "Withheld",
+            (Outcome::OverCapacity, _) => "OverCapacity",
+            (Outcome::Failed, _) => "Failed",
+            (Outcome::Orphan, _) => "Orphans",
+            (Outcome::Skipped | Outcome::Gone | Outcome::Remaining, _) => continue,
+        };
+        *studios
+            .entry(&change.studio)
+            .or_default()
+            .entry(name)
+            .or_default() += 1;
+    }
+    let lines = studios.into_iter().map(|(studio, counts)| {
+        let counts = counts.into_iter().map(|(name, count)| (name, json!(count)));
+        let function = function.map(|name| ("FunctionName", name));
+        let dimensions: Vec<_> = function.into_iter().chain([("Studio", studio)]).collect();
+        line(counts.collect(), &dimensions, now_ms)
+    });
+    lines.collect()
+}
+
+/// A line of CloudWatch's embedded metric format.
+fn line(values: BTreeMap<&str, Value>, dimensions: &[(&str, &str)], now_ms: i64) -> Value {
     let unit = |name: &str| {
         if name.ends_with("Ms") {
             "Milliseconds"
@@ -185,21 +230,17 @@ pub fn metrics(
         .keys()
         .map(|name| json!({ "Name": name, "Unit": unit(name) }))
         .collect();
-    let dimensions = if function.is_some() {
-        json!([["FunctionName"]])
-    } else {
-        json!([[]])
-    };
+    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
     let mut line = json!({
         "_aws": {
             "Timestamp": now_ms,
             "CloudWatchMetrics": [
-                { "Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics }
+                { "Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics }
             ],
         },
     });
-    if let Some(function) = function {
-        line["FunctionName"] = json!(function);
+    for (name, value) in dimensions {
+        line[*name] = json!(value);
     }
     for (name, value) in values {
         line[name] = value;
@@ -211,6 +252,11 @@ pub fn metrics(
 /// is not asked.
 pub fn emit(metrics: &Value) {
     println!("{metrics}");
+}
+
+/// The first line of a process: what it is.
+pub fn started(mode: Mode) {
+    tracing::info!(version = crate::VERSION, mode = mode.name(), "started");
 }
 
 /// The one error that stops a start: every problem of the configuration.

@@ -7,6 +7,7 @@ has them: a matcher that is not ours. Which should arrive is what the function
 itself makes of them.
 
     tests/template.py target/debug/emr-studio-sync
+    tests/template.py --variants FOLDER   # the template as it is deployed, in some ways
 """
 
 import copy
@@ -251,6 +252,8 @@ def test_metrics_and_queries():
         last = []
         for metric in widget["properties"].get("metrics", []):
             words = [word for word in metric if isinstance(word, str)]
+            if not words:
+                continue  # A search for whatever there is, of Studios.
             last = last[: len(last) - len(words) + 1] + words[1:] if words[0] == "..." else \
                 [last[at] if word == "." else word for at, word in enumerate(words)]
             assert last[0] != "EmrStudioSync" or f'"{last[1]}"' in telemetry, f"the dashboard: no metric {last}"
@@ -329,14 +332,13 @@ def test_log():
     assert set(of_logs) == {"logs:CreateLogStream", "logs:PutLogEvents", "logs:FilterLogEvents"}, of_logs
     # Of a log group, Arn is the form with :* at its end.
     assert all(resource == {"GetAtt": "LogGroup.Arn"} for resource in of_logs.values()), of_logs
-    function = [path.read_text() for path in ROOT.glob("src/*.rs")]
-    called = set(re.findall(r"\.((?:describe|filter|get|start)_(?:log|quer)\w*)\(\)", "".join(function)))
-    assert called <= {"filter_log_events"}, called
+    called = re.findall(r'Call::new\(LOGS, "(\w+)"', source("log.rs"))
+    assert {f"logs:{name}" for name in called} == {"logs:FilterLogEvents"}, called
 
 
 def test_variables():
     variables = template("template.yaml")["Function"]["Properties"]["Environment"]["Variables"]
-    read = set(re.findall(r'var\("([A-Z_]+)"\)', source("config.rs")))
+    read = set(re.findall(r'\bvar\("([A-Z_]+)"\)', source("config.rs")))
     # Lambda sets these itself.
     read -= {"LAMBDA_TASK_ROOT", "AWS_LAMBDA_LOG_GROUP_NAME"}
     assert {name for name in variables if not name.startswith("AWS_")} == read
@@ -384,6 +386,11 @@ VALUES = {
     "ForwardingAccounts": (["", "011122223333"], ["o-1234567890", "1234"]),
     "AlarmTopicArn": (["", f"{ARN}:sns:us-gov-west-1:111122223333:my_topic-1"], ["my_topic", f"{ARN}:sns:us-gov-west-1:111122223333:my.fifo"]),
     "KmsKeyArn": (["", f"{ARN}:kms:us-gov-west-1:111122223333:key/mrk-1234abcd"], ["alias/key", f"{ARN}:kms:us-gov-west-1:111122223333:alias/key"]),
+    "SubnetIds": (["", "subnet-0123abcd", "subnet-0123456789abcdef0"], ["vpc-0123abcd", "subnet-", "subnet-XYZ"]),
+    "SecurityGroupIds": (["", "sg-0123456789abcdef0"], ["default", "sg-"]),
+    "PermissionsBoundaryArn": (["", f"{ARN}:iam::111122223333:policy/team/boundary", f"{ARN}:iam::aws:policy/PowerUserAccess"], ["boundary", f"{ARN}:iam::111122223333:role/me"]),
+    "RolePath": (["/", "/service/", "/team/data/"], ["", "service", "/service", "//"]),
+    "CodeSigningConfigArn": (["", f"{ARN}:lambda:us-gov-west-1:111122223333:code-signing-config:csc-0123456789abcdef0"], ["csc-0123456789abcdef0"]),
     "IdentityCenterKmsKeyArn": (["", f"{ARN}:kms:us-gov-west-1:111122223333:key/{UUID}"], [UUID]),
 }
 
@@ -404,7 +411,262 @@ def test_parameters():
     assert all("Description" in parameter for parameter in parameters.values())
 
 
+# ── What each parameter changes ──────────────────────────────────────────────
+
+STUDIO = "es-ABCDEFGHIJKLMNOPQRSTUVWXY"
+ACCOUNT = "111122223333"
+NOTHING = object()
+PLACES = {
+    "aws": ("eu-central-1", "amazonaws.com"),
+    "aws-cn": ("cn-north-1", "amazonaws.com.cn"),
+    "aws-us-gov": ("us-gov-west-1", "amazonaws.com"),
+}
+REQUIRED = {"IdentityStoreId": "d-1234567890", "Studios": STUDIO, "PolicyTable": "/opt/policy.toml", "Mode": "apply"}
+
+
+def deployed(path="template.yaml", partition="aws", stack="emr-studio-sync", **given):
+    """The template as CloudFormation reads it with these parameters.
+
+    What only a deployment knows stays as it is: `Ref` and `GetAtt` of resources.
+    """
+    whole = yaml.load((ROOT / path).read_text(), Loader)
+    region, suffix = PLACES[partition]
+    uuid = "0a1b2c3d-1111-4222-8333-444455556666"
+    values = {
+        "AWS::Partition": partition, "AWS::Region": region, "AWS::URLSuffix": suffix, "AWS::AccountId": ACCOUNT,
+        "AWS::StackName": stack, "AWS::NoValue": NOTHING,
+        "AWS::StackId": f"arn:{partition}:cloudformation:{region}:{ACCOUNT}:stack/{stack}/{uuid}",
+    }
+    assert set(given) <= set(whole["Parameters"]), set(given) - set(whole["Parameters"])
+    for name, parameter in whole["Parameters"].items():
+        value = given.get(name, parameter.get("Default", NOTHING))
+        assert value is not NOTHING, f"{name} is required"
+        is_list = parameter["Type"] == "CommaDelimitedList"
+        values[name] = str(value).split(",") if is_list else value
+        if "AllowedValues" in parameter:
+            assert value in parameter["AllowedValues"], f"{name} is not {value!r}"
+
+    def filled(text, more):
+        known = {**values, **{name: of(value) for name, value in more.items()}}
+        text = re.sub(r"\$\{([\w:]+)\}", lambda found: str(known.get(found[1], found[0])), text)
+        return {"Sub": text} if "${" in text else text
+
+    def holds(name):
+        return of(whole["Conditions"][name])
+
+    def of(node):
+        if isinstance(node, list):
+            return [value for value in map(of, node) if value is not NOTHING]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((name, value),) = node.items()
+            match name:
+                case "Ref" if value in values:
+                    return values[value]
+                case "Sub" if isinstance(value, str):
+                    return filled(value, {})
+                case "Sub":
+                    return filled(*value)
+                case "If":
+                    return of(value[1] if holds(value[0]) else value[2])
+                case "Equals":
+                    return str(of(value[0])) == str(of(value[1]))
+                case "Not":
+                    return not of(value[0])
+                case "Join":
+                    return value[0].join(of(value[1]))
+                case "Split":
+                    return of(value[1]).split(value[0])
+                case "Select":
+                    return of(value[1])[value[0]]
+                case "FindInMap":
+                    first, second, third = (of(part) for part in value)
+                    return whole["Mappings"][first][second][third]
+        return {name: one for name, value in node.items() if (one := of(value)) is not NOTHING}
+
+    resources = {
+        name: {key: of(value) for key, value in resource.items() if key != "Condition"}
+        for name, resource in whole["Resources"].items()
+        if "Condition" not in resource or holds(resource["Condition"])
+    }
+    return {**whole, "Resources": resources, "Outputs": of(whole.get("Outputs", {}))}
+
+
+def flat(node, path=""):
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from flat(value, f"{path}.{name}" if path else name)
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            # A statement and a policy by their names: others before it come and go.
+            name = value.get("Sid") or value.get("PolicyName") if isinstance(value, dict) else None
+            yield from flat(value, f"{path}[{name or index}]")
+    else:
+        yield path, node
+
+
+# A value that is not the default, and where it is seen: the beginnings of the
+# paths that differ, all of them.
+LAMBDA, ROLE = "Function.Properties", "FunctionRole.Properties"
+VARIABLES, READ, RUN = f"{LAMBDA}.Environment.Variables", f"{ROLE}.Policies[read]", f"{ROLE}.Policies[run]"
+STATEMENTS, RUNS = f"{READ}.PolicyDocument.Statement", f"{RUN}.PolicyDocument.Statement"
+PERIODS = ["HeldAlarm", "UnresolvedRulesAlarm", "OverCapacityAlarm", "FailedAlarm", "WithheldAlarm", "NoFullPassAlarm"]
+KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd"
+CHANGES = {
+    "IdentityStoreId": ("d-0000000000", [f"{VARIABLES}.IDENTITY_STORE_ID", f"{STATEMENTS}[ReadTheDirectory].Resource[0]"]),
+    "IdentityStoreRegion": ("eu-west-1", [f"{VARIABLES}.IDENTITY_STORE_REGION"]),
+    "InstanceOwnerAccount": ("999999999999", [f"{STATEMENTS}[ReadTheDirectory].Resource[0]"]),
+    "Studios": ("es-0", [f"{STATEMENTS}[ReadAndWriteStudios].Resource[0]"]),
+    "StudioRoleArns": (f"arn:aws:iam::{ACCOUNT}:role/studios", [f"{ROLE}.Policies[studios-elsewhere]"]),
+    "PolicyTable": ("/opt/other.json", [f"{VARIABLES}.POLICY_TABLE"]),
+    "Mode": ("plan", [f"{VARIABLES}.MODE", f"{ROLE}.Policies[write]", f"{STATEMENTS}[ReadAndWriteStudios]", f"{STATEMENTS}[ReadStudios]"]),
+    "FullPassEvery": ("3h", ["FullPassRule.Properties.ScheduleExpression", *(f"{name}.Properties.Period" for name in PERIODS)]),
+    "DeliveryDelay": (0, ["EventQueue.Properties.DelaySeconds"]),
+    "ForwardingAccounts": ("999999999999", ["ForwardedEvents"]),
+    "AlarmTopicArn": (f"arn:aws:sns:eu-central-1:{ACCOUNT}:topic", "alarms"),
+    "AccessEvents": ("true", [f"{VARIABLES}.ACCESS_EVENTS", f"{RUNS}[TellTheBus]"]),
+    "LogLevel": ("DEBUG", [f"{LAMBDA}.LoggingConfig.ApplicationLogLevel"]),
+    "LogNames": ("true", [f"{VARIABLES}.LOG_NAMES"]),
+    "LogRetentionDays": (30, ["LogGroup.Properties.RetentionInDays"]),
+    "Tracing": ("Active", [f"{LAMBDA}.Tracing", f"{RUNS}[Trace]"]),
+    "Architecture": ("arm64", [f"{LAMBDA}.Architectures[0]"]),
+    "MemorySize": (512, [f"{LAMBDA}.MemorySize"]),
+    "ReservedConcurrency": (2, [f"{LAMBDA}.ReservedConcurrentExecutions"]),
+    "KmsKeyArn": (KEY, [
+        "LogGroup.Properties.KmsKeyId", f"{RUNS}[DecryptTheQueue]",
+        *(f"{name}.Properties.{of}" for name in ("EventQueue", "DeadLetters", "UndeliveredEvents") for of in ("KmsMasterKeyId", "SqsManagedSseEnabled")),
+    ]),
+    "IdentityCenterKmsKeyArn": (KEY, [f"{STATEMENTS}[DecryptTheDirectory]"]),
+    "SubnetIds": ("subnet-0a,subnet-0b", [f"{LAMBDA}.VpcConfig", f"{RUNS}[BeInTheVpc]"]),
+    "SecurityGroupIds": ("sg-0a", []),  # With SubnetIds only.
+    "PermissionsBoundaryArn": (f"arn:aws:iam::{ACCOUNT}:policy/boundary", [f"{ROLE}.PermissionsBoundary"]),
+    "RolePath": ("/team/", [f"{ROLE}.Path"]),
+    "CodeSigningConfigArn": (f"arn:aws:lambda:eu-central-1:{ACCOUNT}:code-signing-config:csc-0123456789abcdef0", [f"{LAMBDA}.CodeSigningConfigArn"]),
+}
+
+
+def test_what_each_parameter_changes():
+    parameters = yaml.load((ROOT / "template.yaml").read_text(), Loader)["Parameters"]
+    assert set(CHANGES) == set(parameters), set(CHANGES) ^ set(parameters)
+    plain = dict(flat(deployed(**REQUIRED)["Resources"]))
+    alarms = of_type(template("template.yaml"), "AWS::CloudWatch::Alarm")
+    for name, (value, places) in CHANGES.items():
+        if places == "alarms":
+            actions = [(alarm, kind) for alarm, all_of in alarms.items() for kind in all_of if kind.endswith("Actions")]
+            places = [f"{alarm}.Properties.{kind}" for alarm, kind in actions]
+        other = dict(flat(deployed(**{**REQUIRED, name: value})["Resources"]))
+        missing = object()
+        differ = {path for path in plain.keys() | other.keys() if plain.get(path, missing) != other.get(path, missing)}
+        # One that only lies where another does is not told from it.
+        unexpected = {path for path in differ if not path.startswith(tuple(places))} if places else differ
+        unchanged = [place for place in places if not any(path.startswith(place) for path in differ)]
+        assert not unexpected and not unchanged, f"{name} changes {sorted(unexpected)}, and not {unchanged}"
+    together = deployed(**REQUIRED, SubnetIds="subnet-0a,subnet-0b", SecurityGroupIds="sg-0a")["Resources"]
+    assert together["Function"]["Properties"]["VpcConfig"] == {"SubnetIds": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]}
+    forwards = deployed("docs/forward-events.yaml", TargetBusArn="arn", PermissionsBoundaryArn="b", RolePath="/team/")
+    role = forwards["Resources"]["ForwardingRole"]["Properties"]
+    assert (role["PermissionsBoundary"], role["Path"]) == ("b", "/team/")
+    print(f"{len(CHANGES)} parameters change what they should, and nothing else")
+
+
+def inline_characters(resources):
+    """What IAM counts of a role's inline policies: no white space."""
+    documents = [policy["PolicyDocument"] for policy in resources["FunctionRole"]["Properties"]["Policies"]]
+    # What only a deployment knows is as long as it can be: a queue's name has up to
+    # 80 characters, a log group's is the stack's and 27 more.
+    most = {"LogGroup.Arn": len("logs:log-group:") + 155}
+    prefix = len("arn:aws-us-gov:sqs:us-gov-west-1:111122223333:")
+    text = json.dumps(documents, separators=(",", ":"))
+    return len(re.sub(r'\{"GetAtt":"([^"]*)"\}', lambda found: '"' + "x" * (prefix + most.get(found[1], 80)) + '"', text))
+
+
+def everything(partition):
+    """All parameters that add something, in a partition."""
+    arn, region = f"arn:{partition}", PLACES[partition][0]
+    return {
+        **REQUIRED,
+        "IdentityStoreId": f"{arn}:identitystore::{ACCOUNT}:identitystore/d-1234567890",
+        "IdentityStoreRegion": region,
+        "StudioRoleArns": f"{arn}:iam::{ACCOUNT}:role/studios",
+        "ForwardingAccounts": "999999999999,888888888888",
+        "AlarmTopicArn": f"{arn}:sns:{region}:{ACCOUNT}:topic",
+        "AccessEvents": "true",
+        "Tracing": "Active",
+        "ReservedConcurrency": 2,
+        "KmsKeyArn": f"{arn}:kms:{region}:{ACCOUNT}:key/0a1b2c3d-1111-4222-8333-444455556666",
+        "IdentityCenterKmsKeyArn": f"{arn}:kms:{region}:{ACCOUNT}:key/0a1b2c3d-1111-4222-8333-444455556666",
+        "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+        "SecurityGroupIds": "sg-0123456789abcdef0",
+        "PermissionsBoundaryArn": f"{arn}:iam::{ACCOUNT}:policy/boundary",
+        "RolePath": "/team/",
+        "CodeSigningConfigArn": f"{arn}:lambda:{region}:{ACCOUNT}:code-signing-config:csc-0123456789abcdef0",
+    }
+
+
+def studios(number, form="{}"):
+    return ",".join(form.format(f"es-{index:0>25}") for index in range(number))
+
+
+def test_a_hundred_studios():
+    """IAM takes 10,240 characters of a role's inline policies, all together."""
+    for partition in PLACES:
+        full = everything(partition) | {"Studios": studios(100)}
+        length = inline_characters(deployed(partition=partition, **full)["Resources"])
+        print(f"{partition}: a hundred Studios and every option are {length} of 10240 characters")
+        assert length <= 10240
+    # What docs/deployment.md says of ARNs, which are longer.
+    arn = f"arn:aws:elasticmapreduce:ap-southeast-1:{ACCOUNT}:studio/{{}}"
+    length = inline_characters(deployed(**{**everything("aws"), "Studios": studios(70, arn)})["Resources"])
+    print(f"seventy by their ARNs are {length}")
+    assert length <= 10240
+
+
+def test_partitions_and_names():
+    """No name is longer than its service takes, and no partition taken for another."""
+    long = "s" * 128
+    for partition, (region, suffix) in PLACES.items():
+        stack = deployed(partition=partition, stack=long, **everything(partition))
+        resources, text = stack["Resources"], json.dumps(stack["Resources"])
+        statement = resources["ForwardedEvents"]["Properties"]["StatementId"]
+        assert re.fullmatch(r"[A-Za-z0-9-_]{1,64}", statement), statement
+        for query in of_type(resources, "AWS::Logs::QueryDefinition").values():
+            assert len(query["Name"]) <= 255
+        assert {found for found in re.findall(r"arn:([a-z-]+|\*):", text)} <= {partition, "*"}, partition
+        via = [value for path, value in flat(resources) if "kms:ViaService" in path]
+        assert len(via) == 3 and all(re.fullmatch(rf"\w+\.({region}|\*)\.{suffix}", value) for value in via), via
+        console = {"aws": "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
+        assert stack["Outputs"]["DashboardUrl"]["Value"]["Sub"].startswith(f"https://{region}.{console[partition]}/cloudwatch/home?region={region}#")
+
+
+def write_variants(folder):
+    """The template as it is deployed, for tools that judge a template."""
+    variants = {f"everything-{partition}": (partition, everything(partition)) for partition in PLACES}
+    variants["plan"] = ("aws", {**REQUIRED, "Mode": "plan"})
+    variants["a-hundred"] = ("aws", {**everything("aws"), "Studios": studios(100)})
+
+    def long_form(node):
+        if isinstance(node, list):
+            return [long_form(value) for value in node]
+        if not isinstance(node, dict):
+            return node
+        names = {"GetAtt": "Fn::GetAtt", "Sub": "Fn::Sub"}
+        return {names.get(name, name) if len(node) == 1 else name: long_form(value) for name, value in node.items()}
+
+    for name, (partition, given) in variants.items():
+        stack = long_form(deployed(partition=partition, **given))
+        kept = ("AWSTemplateFormatVersion", "Transform", "Description", "Resources", "Outputs")
+        resolved = {part: stack[part] for part in kept}
+        # sam reads code and layer from where the template is.
+        resolved["Resources"]["Function"]["Properties"]["CodeUri"] = str(ROOT)
+        resolved["Resources"]["PolicyTableLayer"]["Properties"]["ContentUri"] = str(ROOT / "policy")
+        pathlib.Path(folder, f"{name}.json").write_text(json.dumps(resolved, indent=1))
+
+
 def main():
+    if sys.argv[1] == "--variants":
+        write_variants(sys.argv[2])
+        return
     os.environ |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_DEFAULT_REGION": "us-east-1"}
     test_patterns(sys.argv[1])
     test_schedules(sys.argv[1])
@@ -416,6 +678,9 @@ def main():
     test_function()
     test_queue()
     test_parameters()
+    test_what_each_parameter_changes()
+    test_a_hundred_studios()
+    test_partitions_and_names()
     print("the template agrees with the events and the code")
 
 

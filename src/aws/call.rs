@@ -21,6 +21,7 @@ use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
 use aws_smithy_types::error::ErrorMetadata;
+use aws_types::service_config::ServiceConfigKey;
 use serde_json::Value;
 
 use super::{CallError, Tally, Witness};
@@ -42,27 +43,34 @@ pub struct Service {
     pub name: &'static str,
     /// What stands before the operation in `X-Amz-Target`: `Logs_20140328`.
     pub target: &'static str,
-    /// The variable of an endpoint of its own: `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.
-    pub endpoint_variable: &'static str,
+    /// Its id in settings: `CloudWatch Logs`, as in
+    /// `AWS_ENDPOINT_URL_CLOUDWATCH_LOGS`.
+    pub id: &'static str,
 }
 
 impl Service {
-    /// The service's endpoint in the Region, or the one that is configured.
+    /// The service's endpoint in the Region, or the one that is configured, as the
+    /// SDK's clients find it.
     pub fn endpoint(&self, sdk: &SdkConfig) -> String {
-        let variables = [self.endpoint_variable, "AWS_ENDPOINT_URL"];
-        let named = |variable| std::env::var(variable).ok().filter(|url| !url.is_empty());
-        if let Some(url) = sdk.endpoint_url().map(str::to_owned) {
-            return named(variables[0]).unwrap_or(url);
-        }
-        if let Some(url) = variables.into_iter().find_map(named) {
+        let is_given = sdk.get_origin("endpoint_url").is_client_config();
+        let configured = sdk.service_config().filter(|_| !is_given).and_then(|conf| {
+            let key = ServiceConfigKey::builder().service_id(self.id);
+            let key = key.env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
+            conf.load_config(key.ok()?)
+        });
+        if let Some(url) = configured.or_else(|| sdk.endpoint_url().map(str::to_owned)) {
             return url;
         }
         let region = sdk.region().map_or("us-east-1", AsRef::as_ref);
+        let dual_stack = sdk.use_dual_stack() == Some(true);
+        // GovCloud's are FIPS endpoints under their usual names.
+        let by_usual_name = region.starts_with("us-gov-") && !dual_stack;
         let fips = match sdk.use_fips() {
-            Some(true) => "-fips",
+            Some(true) if !by_usual_name => "-fips",
             _ => "",
         };
-        format!("https://{}{fips}.{region}.{}", self.name, suffix(region))
+        let suffix = suffix(region, dual_stack);
+        format!("https://{}{fips}.{region}.{suffix}", self.name)
     }
 }
 
@@ -154,21 +162,25 @@ fn signed(service: Service, sdk: &SdkConfig) -> StaticRuntimePlugin {
         .with_runtime_components(components)
 }
 
-/// What the names of a Region's endpoints end in.
-fn suffix(region: &str) -> &'static str {
+/// What the names of a Region's endpoints end in: the usual ones, and those that
+/// speak IPv6 too.
+fn suffix(region: &str, dual_stack: bool) -> &'static str {
     let suffixes = [
-        ("cn-", "amazonaws.com.cn"),
-        ("eusc-", "amazonaws.eu"),
-        ("us-iso-", "c2s.ic.gov"),
-        ("us-isob-", "sc2s.sgov.gov"),
-        ("us-isof-", "csp.hci.ic.gov"),
-        ("eu-isoe-", "cloud.adc-e.uk"),
+        ("cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+        ("eusc-", "amazonaws.eu", "api.amazonwebservices.eu"),
+        ("us-iso-", "c2s.ic.gov", "api.aws.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
+        ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
     ];
-    let fits = |(prefix, _): &&(&str, &'static str)| region.starts_with(prefix);
-    suffixes
-        .iter()
-        .find(fits)
-        .map_or("amazonaws.com", |(_, suffix)| suffix)
+    let (_, suffix, of_both) = suffixes
+        .into_iter()
+        .find(|(prefix, ..)| region.starts_with(prefix))
+        .unwrap_or(("", "amazonaws.com", "api.aws"));
+    match dual_stack {
+        true => of_both,
+        false => suffix,
+    }
 }
 
 /// What the answer says: its JSON, or which error it is.

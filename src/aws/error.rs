@@ -89,11 +89,17 @@ impl CallError {
             // Timeouts, connections, answers that broke off, and credentials
             // that could not be had. Only a role that may not be assumed will
             // not pass.
-            let text = chain(error);
+            let mut text = chain(error);
             let kind = match text.contains("AccessDenied") {
                 true => Kind::Denied,
                 false => Kind::Transient,
             };
+            // Something between here and AWS opens what is encrypted, as in many a
+            // company: the AWS CLI's variable for that is not read.
+            if text.contains("invalid peer certificate: UnknownIssuer") {
+                text += " (if the network has an authority of its own, SSL_CERT_FILE is for \
+                         the file of its certificate)";
+            }
             return CallError::new(call, kind, text);
         };
         let status = service.raw().status().as_u16();
@@ -278,6 +284,11 @@ fn is_passing(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::client::result::ConnectorError;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
     use super::*;
 
     /// A message with the tail that EMR puts after it.
@@ -300,6 +311,19 @@ mod tests {
 
     fn throttles(message: &str) -> bool {
         is_throttling(400, Some("InvalidRequestException"), Some(message))
+    }
+
+    #[test]
+    fn a_certificate_of_an_unknown_authority_is_told_with_its_cure() {
+        let told = |text: &str| {
+            let error = ConnectorError::io(text.into());
+            let failed: SdkError<ErrorMetadata, HttpResponse> = SdkError::dispatch_failure(error);
+            CallError::of("GetUserId", &failed)
+        };
+        let unknown = told("TLS handshake failed: invalid peer certificate: UnknownIssuer");
+        assert!(unknown.is_transient());
+        assert!(unknown.text.contains("SSL_CERT_FILE"), "{unknown}");
+        assert!(!told("connection refused").text.contains("SSL_CERT_FILE"));
     }
 
     #[test]
@@ -522,6 +546,50 @@ mod tests {
         assert!(throttles("Rate exceeded"));
         assert!(!throttles(&tailed("Broken", "500", "InternalFailure")));
         assert!(!throttles(&tailed("Studio does not exist", "400", "null")));
+    }
+
+    #[test]
+    fn what_the_service_says_is_told_in_its_own_words_with_its_code() {
+        let failed = |code: Option<&str>, message: Option<&str>| {
+            let mut error = ErrorMetadata::builder();
+            if let Some(code) = code {
+                error = error.code(code);
+            }
+            if let Some(message) = message {
+                error = error.message(message);
+            }
+            let status = StatusCode::try_from(400).unwrap();
+            let answer = HttpResponse::new(status, SdkBody::empty());
+            CallError::of("Get", &SdkError::service_error(error.build(), answer))
+        };
+        let slower = failed(Some("ThrottlingException"), Some("Slower"));
+        assert_eq!(slower.text, "ThrottlingException: Slower");
+        assert!(slower.is_throttled() && slower.is_transient());
+        let denied = failed(Some("AccessDeniedException"), None);
+        assert_eq!(denied.text, "AccessDeniedException");
+        assert!(!denied.is_throttled() && !denied.is_transient());
+        let nameless = failed(None, None);
+        assert!(nameless.text.ends_with("(HTTP status 400)"), "{nameless}");
+        assert!(!nameless.is_throttled() && nameless.is_transient());
+        // What one knows better is that, and else the same.
+        let gone = denied.clone().meaning(Kind::NoUser);
+        assert_eq!((gone.kind, gone.text), (Kind::NoUser, denied.text));
+    }
+
+    #[test]
+    fn what_never_reached_the_service_is_told_with_what_led_to_it() {
+        let failed = |why: &'static str| {
+            let error = SdkError::<ErrorMetadata, HttpResponse>::construction_failure(why);
+            CallError::of("Get", &error)
+        };
+        let offline = failed("the network is unreachable");
+        assert!(
+            offline.text.ends_with(": the network is unreachable"),
+            "{offline}"
+        );
+        assert!(offline.text.len() > ": the network is unreachable".len());
+        assert_eq!(offline.kind, Kind::Transient);
+        assert_eq!(failed("AccessDenied: sts:AssumeRole").kind, Kind::Denied);
     }
 
     #[test]

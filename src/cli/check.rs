@@ -1,6 +1,5 @@
 //! `check`: is a policy table right? Every problem, drawn where it is.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use serde_json::json;
 
 use super::connection::{Account, no_deadline};
 use super::output::{Output, csv, outln, put};
-use super::place;
+use super::place::Places;
 use super::progress::watched;
 use super::table::Source;
 use super::words::counted;
@@ -63,10 +62,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             }
         }
     }
+    let places = Places::of(&source);
     match arguments.output {
         Output::Table => {
             let show = |level: &Level<'static>, problem| {
-                anstream::eprintln!("{}\n", drawn(level.clone(), problem, &source));
+                anstream::eprintln!("{}\n", drawn(level.clone(), problem, &source, &places));
             };
             warnings.iter().for_each(|one| show(&Level::WARNING, one));
             problems.iter().for_each(|one| show(&Level::ERROR, one));
@@ -76,13 +76,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             json!({
                 "version": JSON_VERSION,
                 "table": source.name,
-                "problems": placed("problem", &problems, &source),
-                "warnings": placed("warning", &warnings, &source),
+                "problems": placed("problem", &problems, &places),
+                "warnings": placed("warning", &warnings, &places),
             })
         ),
         Output::Csv => {
-            let mut rows = placed("problem", &problems, &source);
-            rows.extend(placed("warning", &warnings, &source));
+            let mut rows = placed("problem", &problems, &places);
+            rows.extend(placed("warning", &warnings, &places));
             put(csv(
                 &["level", "place", "line", "column", "message"],
                 &rows,
@@ -115,9 +115,10 @@ struct Placed {
     message: String,
 }
 
-fn placed(level: &'static str, problems: &[Problem], source: &Source) -> Vec<Placed> {
+fn placed(level: &'static str, problems: &[Problem], places: &Places<'_>) -> Vec<Placed> {
     let one = |problem: &Problem| {
-        let at = range(problem, source).map(|range| read::position(&source.text, range.start));
+        let at = places.range(problem);
+        let at = at.map(|range| places.position(range.start));
         Placed {
             level,
             place: problem.place.clone(),
@@ -129,52 +130,23 @@ fn placed(level: &'static str, problems: &[Problem], source: &Source) -> Vec<Pla
     problems.iter().map(one).collect()
 }
 
-/// A problem, drawn into the lines it is in.
-fn drawn(level: Level<'static>, problem: &Problem, source: &Source) -> String {
-    let Source { name, text, .. } = source;
+/// A problem, drawn into the line it is in, or begins in: a whole table of rules is
+/// named by where it begins.
+fn drawn(level: Level<'static>, problem: &Problem, source: &Source, places: &Places<'_>) -> String {
     let title = level.primary_title(problem.to_string());
-    let group = match range(problem, source) {
+    let group = match places.range(problem) {
         Some(range) => {
-            let note = AnnotationKind::Primary.span(first_line(text, range));
-            title.element(Snippet::source(text).path(name).annotation(note))
+            let (number, line) = places.line(range.start);
+            let text = &source.text[line.clone()];
+            let end = text
+                .trim_end_matches('\n')
+                .len()
+                .min(range.end - line.start);
+            let note = AnnotationKind::Primary.span(range.start - line.start..end);
+            let snippet = Snippet::source(text).line_start(number);
+            title.element(snippet.path(&source.name).annotation(note))
         }
         None => Group::with_title(title),
     };
     Renderer::styled().render(&[group])
-}
-
-/// Where in the file a problem is.
-fn range(problem: &Problem, source: &Source) -> Option<Range<usize>> {
-    match problem.place.as_str() {
-        "" => at_line_and_column(&source.text, &problem.message),
-        _ => place::range(&source.text, source.format, problem),
-    }
-}
-
-/// A whole table of rules is named by where it begins.
-fn first_line(text: &str, range: Range<usize>) -> Range<usize> {
-    let end = text[range.clone()]
-        .find('\n')
-        .map_or(range.end, |line| range.start + line);
-    range.start..end
-}
-
-/// Syntax errors carry their place in their words.
-fn at_line_and_column(text: &str, message: &str) -> Option<Range<usize>> {
-    let numbers = message.rsplit_once(" at line ").and_then(|(_, numbers)| {
-        let (line, column) = numbers.split_once(" column ")?;
-        Some((line.parse::<usize>().ok()?, column.parse::<usize>().ok()?))
-    });
-    let (line, column) = numbers?;
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(line.saturating_sub(1))
-        .map(str::len)
-        .sum();
-    let rest = &text[before..];
-    let start = rest
-        .char_indices()
-        .nth(column.saturating_sub(1))
-        .map_or(rest.len(), |(at, _)| at);
-    Some(before + start..before + start)
 }

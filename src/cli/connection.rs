@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{Region, SdkConfig};
-use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_types::error::display::DisplayErrorContext;
 use clap::Args;
 use tokio::sync::Semaphore;
@@ -79,8 +80,20 @@ impl Account {
     pub(super) async fn sdk(&self) -> Result<SdkConfig, String> {
         let mut loader = aws::sdk_config();
         if let Some(profile) = &self.profile {
-            let provider = ProfileFileCredentialsProvider::builder().profile_name(profile);
-            let provider = provider.build();
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        let mut sdk = loader.load().await;
+        if let Some(profile) = &self.profile {
+            let settings = ProviderConfig::default()
+                .with_http_client(aws::https())
+                .with_region(sdk.region().cloned());
+            let provider = ProfileFileCredentialsProvider::builder()
+                .configure(&settings)
+                .profile_name(profile)
+                .build();
             let found = provider.provide_credentials().await;
             found.map_err(|error| match error {
                 CredentialsError::CredentialsNotLoaded(_) => {
@@ -88,12 +101,9 @@ impl Account {
                 }
                 other => format!("--profile {profile}: {}", DisplayErrorContext(other)),
             })?;
-            loader = loader.profile_name(profile).credentials_provider(provider);
+            let provider = SharedCredentialsProvider::new(provider);
+            sdk = sdk.into_builder().credentials_provider(provider).build();
         }
-        if let Some(region) = &self.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let sdk = loader.load().await;
         // An empty variable is an unset one.
         match sdk.region().filter(|region| !region.as_ref().is_empty()) {
             Some(_) => Ok(sdk),
@@ -158,6 +168,7 @@ impl Account {
             table,
             mode: Mode::Plan,
             log_names: false,
+            access_events: false,
             log_group: None,
         };
         Ok(Engine::new(&config, &self.sdk().await?).await)

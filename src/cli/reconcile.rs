@@ -3,7 +3,7 @@
 
 pub(super) mod shown;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -192,24 +192,25 @@ impl Connected {
     /// What would be made, if somebody agrees.
     fn to_do(&self, planned: &Pass) -> BTreeSet<Agreed> {
         let changes = planned.report.changes.iter();
-        let changes = changes.filter(|change| change.outcome == Outcome::Planned);
-        changes.filter_map(|change| self.agreed(change)).collect()
+        self.agreed(changes.filter(|change| change.outcome == Outcome::Planned))
     }
 
-    fn agreed(&self, change: &ChangeReport) -> Option<Agreed> {
-        let mut studios = self.engine.table().studios.iter();
-        let studio = studios.position(|studio| studio.id == change.studio_id)?;
-        let policy = change.session_policy.clone();
-        Some((studio, change.action, identity_of(change), policy))
+    fn agreed<'c>(&self, changes: impl Iterator<Item = &'c ChangeReport>) -> BTreeSet<Agreed> {
+        let studios = self.engine.table().studios.iter().enumerate();
+        let studios = studios.map(|(place, studio)| (studio.id.as_str(), place));
+        let places: HashMap<&str, usize> = studios.collect();
+        let agreed = changes.filter_map(|change| {
+            let studio = *places.get(change.studio_id.as_str())?;
+            let policy = change.session_policy.clone();
+            Some((studio, change.action, identity_of(change), policy))
+        });
+        agreed.collect()
     }
 
     /// Says how what was found when it was to be made differs from what was shown.
     fn compared(&self, mut made: Pass, planned: &Pass, to_do: &BTreeSet<Agreed>) -> Pass {
-        let all = |pass: &Pass| -> BTreeSet<Agreed> {
-            let changes = pass.report.changes.iter();
-            changes.filter_map(|change| self.agreed(change)).collect()
-        };
-        let (shown, found) = (all(planned), all(&made));
+        let shown = self.agreed(planned.report.changes.iter());
+        let found = self.agreed(made.report.changes.iter());
         let new = found.difference(&shown).count();
         let gone = to_do.difference(&found).count();
         if new > 0 {

@@ -140,6 +140,7 @@ impl Stage {
             table,
             mode: Mode::Apply,
             log_names: false,
+            access_events: false,
             log_group: None,
         };
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

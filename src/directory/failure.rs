@@ -57,9 +57,13 @@ pub(super) fn or_gone<T>(answer: Result<T, CallError>, gone: Kind) -> Result<Ans
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_identitystore::operation::describe_user::DescribeUserError;
     use aws_sdk_identitystore::types::{
         AccessDeniedExceptionReason, ResourceNotFoundExceptionReason, ValidationExceptionReason,
     };
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
 
@@ -82,6 +86,22 @@ mod tests {
             Some("user"),
         ] {
             assert_eq!(not_found(other, None), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_with_a_fault_of_the_service_proves_nobody_gone() {
+        let code = ErrorMetadata::builder().code("ResourceNotFoundException");
+        let exception = ResourceNotFoundException::builder()
+            .resource_type(ResourceType::User)
+            .meta(code.build())
+            .build();
+        for (status, kind) in [(404, Kind::NoUser), (500, Kind::Transient)] {
+            let status = StatusCode::try_from(status).unwrap();
+            let answer = HttpResponse::new(status, SdkBody::empty());
+            let error = DescribeUserError::ResourceNotFoundException(exception.clone());
+            let failed = failed("DescribeUser", &SdkError::service_error(error, answer));
+            assert_eq!(failed.kind, kind, "{failed}");
         }
     }
 

@@ -1,8 +1,9 @@
 //! Many names, or many users, at once: while each is asked for, the list they may
 //! be in is read beside it, and whom that tells of needs no asking any more.
 //!
-//! A list only ever says who is there. Whom it lacks is asked for, so it proves
-//! nobody's absence, and one that fails costs nothing but time.
+//! A list only ever says who is there, and who may sign in. Whom it lacks, or calls
+//! disabled, is asked about: so it takes nothing from anybody, however old it is, and
+//! one that fails costs nothing but time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -26,19 +27,29 @@ const MANY: usize = 20;
 /// `list` that is read meanwhile, whichever is sooner. Both have a pace of their
 /// own, so that a few names in a large directory are not kept waiting for its list,
 /// nor many in a small one for their turn.
-pub(super) async fn ask_or_list<K: Eq + Hash, V: Clone>(
+pub(super) async fn ask_or_list<K: Eq + Hash, T: Clone>(
     asked: &[K],
-    ask: impl AsyncFn(&K) -> V,
-    list: impl Future<Output = HashMap<K, V>>,
-) -> Vec<V> {
+    ask: impl AsyncFn(&K) -> Result<T, CallError>,
+    list: impl Future<Output = HashMap<K, T>>,
+) -> Vec<Result<T, CallError>> {
     if asked.len() <= MANY {
         // Boxed, as what the SDK makes of a call is large.
         return join_all(asked.iter().map(|key| Box::pin(ask(key)))).await;
     }
     let listed = OnceLock::new();
-    let answer = async |key| match listed.get().and_then(|all: &HashMap<K, V>| all.get(key)) {
-        Some(answer) => answer.clone(),
-        None => Box::pin(ask(key)).await,
+    let told = |key| {
+        listed
+            .get()
+            .and_then(|all: &HashMap<K, T>| all.get(key))
+            .cloned()
+    };
+    let answer = async |key| match told(key) {
+        Some(answer) => Ok(answer),
+        // Whom asking failed about, the list may have told of since.
+        None => match Box::pin(ask(key)).await {
+            Err(error) => told(key).ok_or(error),
+            answer => answer,
+        },
     };
     let answers = stream::iter(asked).map(answer).buffered(IN_FLIGHT);
     let answers = Box::pin(answers.collect());
@@ -55,8 +66,9 @@ pub(super) async fn ask_or_list<K: Eq + Hash, V: Clone>(
 pub(super) struct Listed {
     pub(super) id: Id,
     pub(super) name: String,
-    /// Whether the user may sign in; the list may leave it out.
-    pub(super) enabled: Option<bool>,
+    /// Whether it says that the user may sign in. What it says of others may be old,
+    /// and mappings would go by it.
+    pub(super) is_enabled: bool,
 }
 
 impl IdentityStore {
@@ -79,7 +91,7 @@ impl IdentityStore {
             is_asked(&id, name).then(|| Listed {
                 id,
                 name: name.to_owned(),
-                enabled: status.map(|status| *status != UserStatus::Disabled),
+                is_enabled: status.is_some_and(|status| *status != UserStatus::Disabled),
             })
         };
         let rows = self.pace.pages(call, call, deadline, async |token| {
@@ -88,7 +100,7 @@ impl IdentityStore {
             let rows = page.users().iter().filter_map(row).collect();
             Ok((rows, page.next_token))
         });
-        rows.await.map_err(|error| told(&error)).unwrap_or_default()
+        rows.await.map_err(|error| tell(&error)).unwrap_or_default()
     }
 
     /// ListUsers: whether it is answered at all.
@@ -104,7 +116,7 @@ impl IdentityStore {
 }
 
 /// A list that fails is no failure of the pass.
-pub(super) fn told(error: &CallError) {
+pub(super) fn tell(error: &CallError) {
     let problem = format!("{error}; each is asked for one by one, which takes longer");
     tracing::warn!(problem, "problem");
 }

@@ -125,9 +125,13 @@ impl IdentityStore {
             let users = self
                 .users_listed(|user, _| asked.contains(user), deadline)
                 .await;
-            let told = users.into_iter().filter_map(|user| {
-                let (enabled, name) = (user.enabled?, Some(user.name));
-                Some((user.id, Ok(Answer::Is(Described { enabled, name }))))
+            let told = users.into_iter().filter(|user| user.is_enabled);
+            let told = told.map(|user| {
+                let described = Described {
+                    enabled: true,
+                    name: Some(user.name),
+                };
+                (user.id, Answer::Is(described))
             });
             told.collect()
         };

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::IdentityStore;
-use super::many::{ask_or_list, told};
+use super::many::{ask_or_list, tell};
 use super::reading::Reading;
 use crate::aws::CallError;
 use crate::identity::{Id, Identity, IdentityType};
@@ -162,7 +162,7 @@ impl IdentityStore {
         let ask = async |selector: &&Selector| self.select_one(selector, deadline).await;
         let (of_groups, of_users) = (Named::of(&groups), Named::of(&users));
         let list_groups = async {
-            let groups = all_groups().await.map_err(told).into_iter().flatten();
+            let groups = all_groups().await.map_err(tell).into_iter().flatten();
             let fitting = groups.flat_map(|(id, name)| of_groups.fitting(id, name));
             fitting.collect()
         };
@@ -231,11 +231,11 @@ impl<'s> Named<'s> {
     }
 
     /// What a row of a list tells of them.
-    fn fitting(&self, id: &Id, name: &str) -> Vec<(&'s Selector, Result<Selected, CallError>)> {
+    fn fitting(&self, id: &Id, name: &str) -> Vec<(&'s Selector, Selected)> {
         let fitting = [self.by_name.get(name), self.by_id.get(id)];
         let is = |selector: &&'s Selector| {
             let name = Some(name.to_owned());
-            (*selector, Ok(selected(selector.kind(), id, name)))
+            (*selector, selected(selector.kind(), id, name))
         };
         fitting.into_iter().flatten().map(is).collect()
     }

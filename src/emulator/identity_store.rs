@@ -1,11 +1,12 @@
 //! The Identity Store's reads, as AWS documents them.
 
+use std::ops::Bound;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::records::{IdentityType, Membership};
-use super::wire::{Answer, Caller, Refusal, id_of, listed, page, required, text};
+use super::wire::{Answer, Caller, Refusal, id_of, listed, page_from, required, text};
 use super::world::World;
 
 /// Answers one call. `None`: there is no such operation here.
@@ -35,10 +36,10 @@ pub(super) fn answer(
 fn list_users(world: &World, input: &Value) -> Answer {
     in_store(world, input)?;
     no_filters(input)?;
-    let rows = world
-        .users
-        .keys()
-        .map(|id| (id.clone(), user_json(world, id)));
+    let rows = |from: Bound<&str>| {
+        let ids = world.users.range::<str, _>((from, Bound::Unbounded));
+        ids.map(|(id, _)| (id.clone(), user_json(world, id)))
+    };
     let (rows, token) = cut(world, input, rows, "ListUsers")?;
     Ok(listed(rows, "Users", token, "NextToken"))
 }
@@ -46,10 +47,10 @@ fn list_users(world: &World, input: &Value) -> Answer {
 fn list_groups(world: &World, input: &Value) -> Answer {
     in_store(world, input)?;
     no_filters(input)?;
-    let rows = world
-        .groups
-        .keys()
-        .map(|id| (id.clone(), group_json(world, id)));
+    let rows = |from: Bound<&str>| {
+        let ids = world.groups.range::<str, _>((from, Bound::Unbounded));
+        ids.map(|(id, _)| (id.clone(), group_json(world, id)))
+    };
     let (rows, token) = cut(world, input, rows, "ListGroups")?;
     Ok(listed(rows, "Groups", token, "NextToken"))
 }
@@ -60,11 +61,11 @@ fn list_group_memberships(world: &World, input: &Value) -> Answer {
     if !world.settings.moto_unknown_group_is_empty {
         known_group(world, group)?;
     }
-    let of_group = world
-        .memberships
-        .iter()
-        .filter(|(_, membership)| membership.group == group && shows(world, membership));
-    let rows = of_group.map(|(id, _)| (id.clone(), membership_json(world, id)));
+    let rows = |from: Bound<&str>| {
+        let of_group = world.memberships.of_group(group, from);
+        let shown = of_group.filter(|(_, membership)| shows(world, membership));
+        shown.map(|(id, _)| (id.clone(), membership_json(world, id)))
+    };
     let (rows, token) = cut(world, input, rows, &format!("ListGroupMemberships {group}"))?;
     Ok(listed(rows, "GroupMemberships", token, "NextToken"))
 }
@@ -72,17 +73,14 @@ fn list_group_memberships(world: &World, input: &Value) -> Answer {
 fn list_memberships_for_member(world: &World, input: &Value) -> Answer {
     in_store(world, input)?;
     let user = member(world, input)?;
-    let of_user = world
-        .memberships
-        .iter()
-        .filter(|(_, membership)| membership.user == user && shows(world, membership));
-    let rows = of_user.map(|(id, _)| (id.clone(), membership_json(world, id)));
-    let (rows, token) = cut(
-        world,
-        input,
-        rows,
-        &format!("ListGroupMembershipsForMember {user}"),
-    )?;
+    let of_user = world.memberships.of_user(user);
+    let rows = |from: Bound<&str>| {
+        let of_user = of_user.range::<str, _>((from, Bound::Unbounded));
+        let shown = of_user.filter(|(_, membership)| shows(world, membership));
+        shown.map(|(id, _)| (id.to_string(), membership_json(world, id)))
+    };
+    let list = format!("ListGroupMembershipsForMember {user}");
+    let (rows, token) = cut(world, input, rows, &list)?;
     Ok(listed(rows, "GroupMemberships", token, "NextToken"))
 }
 
@@ -101,8 +99,9 @@ fn is_member_in_groups(world: &World, input: &Value) -> Answer {
     for group in groups {
         let group = id_of(group.as_str().unwrap_or_default());
         known_group(world, group)?;
-        let mut memberships = world.memberships.values();
-        let is_member = memberships.any(|m| m.group == group && m.user == user && shows(world, m));
+        let membership = world.memberships.of(group, user);
+        let membership = membership.and_then(|id| world.memberships.get(id));
+        let is_member = membership.is_some_and(|membership| shows(world, membership));
         results.push(json!({
             "GroupId": group,
             "MemberId": { "UserId": user },
@@ -213,10 +212,10 @@ fn no_filters(input: &Value) -> Result<(), Refusal> {
     }
 }
 
-fn cut(
+fn cut<I: Iterator<Item = (String, Value)>>(
     world: &World,
     input: &Value,
-    rows: impl Iterator<Item = (String, Value)>,
+    rows: impl FnOnce(Bound<&str>) -> I,
     list: &str,
 ) -> Result<(Vec<Value>, Option<String>), Refusal> {
     let most = world.settings.max_identity_page;
@@ -232,7 +231,7 @@ fn cut(
         }
     };
     let token = text(input, "NextToken");
-    page(rows, list, token, size).ok_or_else(|| Refusal::validation("NextToken is invalid"))
+    page_from(rows, list, token, size).ok_or_else(|| Refusal::validation("NextToken is invalid"))
 }
 
 /// AWS documents `ResourceType` and `ResourceId`; they tell one absence from another.

@@ -38,6 +38,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `world.rs` | [`World`]: the directory and the Studios, and what can happen to them |
+//! | `directory.rs` | users, groups and memberships, found by whatever they are looked for by |
 //! | `records.rs` | what a world is made of: users, groups, memberships, Studios, mappings, log lines |
 //! | `deployment.rs` | [`Deployment`]: what else the account has |
 //! | `settings.rs` | [`Settings`]: the switches for what nobody knows of the service |
@@ -60,6 +61,7 @@
 mod account;
 mod calls;
 mod deployment;
+mod directory;
 mod faults;
 mod functions;
 mod identity_store;
@@ -88,6 +90,7 @@ use tokio::task::JoinHandle;
 
 pub use calls::{Call, Outcome};
 pub use deployment::{Deployment, EventRule, Function, ManagementEvents, Role, Trail};
+pub use directory::{HasName, Memberships, Named};
 pub use faults::{Fault, FaultKind, Faults};
 pub use limits::{Bucket, RateLimits};
 pub use records::{

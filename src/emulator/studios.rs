@@ -117,9 +117,8 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Answer {
         None => None,
     };
     identity_center(world, caller)?;
-    let asked = world.mappings.iter().filter(|((studio, of, _), _)| {
-        studio_id.as_ref().is_none_or(|id| id == studio)
-            && kind.is_none_or(|kind| kind == *of)
+    let asked = in_studio(world, studio_id.as_deref()).filter(|((studio, of, _), _)| {
+        kind.is_none_or(|kind| kind == *of)
             && world
                 .studios
                 .get(studio)
@@ -146,6 +145,18 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Answer {
         true => Ok(json!({})),
         false => Ok(listed(rows, "SessionMappings", token, "Marker")),
     }
+}
+
+/// The mappings of one Studio, or of all.
+fn in_studio<'w>(
+    world: &'w World,
+    studio: Option<&'w str>,
+) -> impl Iterator<Item = (&'w (String, IdentityType, String), &'w Mapping)> {
+    let from = studio.unwrap_or_default().to_owned();
+    // The least of its keys.
+    let from = (from, IdentityType::User, String::new());
+    let mappings = world.mappings.range(from..);
+    mappings.take_while(move |((of, ..), _)| studio.is_none_or(|studio| studio == of))
 }
 
 fn describe_studio(world: &World, caller: &Caller, input: &Value) -> Answer {
@@ -304,11 +315,8 @@ fn has_room(
     let Some(studio) = world.studios.get(studio_id) else {
         return Ok(());
     };
-    let mapped = world
-        .mappings
-        .keys()
-        .filter(|(of, is, _)| of == studio_id && *is == kind)
-        .count();
+    let mapped = in_studio(world, Some(studio_id));
+    let mapped = mapped.filter(|((_, is, _), _)| *is == kind).count();
     let texts = &world.settings.texts;
     match kind {
         IdentityType::User if mapped >= studio.user_limit => {

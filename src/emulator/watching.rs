@@ -26,8 +26,34 @@ pub(super) fn event_bridge(
         "ListTargetsByRule" => list_targets(world, caller, input),
         "ListRuleNamesByTarget" => list_rule_names(world, caller, input),
         "TestEventPattern" => test_event_pattern(input),
+        "PutEvents" => put_events(input),
         _ => return None,
     })
+}
+
+/// Takes what EventBridge takes; nobody gets it.
+fn put_events(input: &Value) -> Answer {
+    const MOST: usize = 256 * 1024;
+    let entries = input["Entries"].as_array().into_iter().flatten();
+    let entries = entries.map(|entry| {
+        let is_whole = ["Source", "DetailType", "Detail"].iter().all(|name| {
+            let text = text(entry, name);
+            text.is_some_and(|text| !text.is_empty())
+        });
+        let detail = text(entry, "Detail").unwrap_or_default();
+        let is_object = serde_json::from_str::<Value>(detail).is_ok_and(|one| one.is_object());
+        match (is_whole, is_object) {
+            (false, _) => json!({ "ErrorCode": "InvalidArgument" }),
+            (true, false) => json!({ "ErrorCode": "MalformedDetail" }),
+            _ if detail.len() > MOST => json!({ "ErrorCode": "InvalidArgument" }),
+            _ => json!({ "EventId": "11710aed-b79e-4468-a20b-bb3c0c3b4860" }),
+        }
+    });
+    let entries: Vec<Value> = entries.collect();
+    let failed = entries
+        .iter()
+        .filter(|entry| entry["ErrorCode"].is_string());
+    Ok(json!({ "FailedEntryCount": failed.count(), "Entries": entries }))
 }
 
 fn rules<'w>(world: &'w World, caller: &Caller) -> impl Iterator<Item = &'w EventRule> {

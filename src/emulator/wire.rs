@@ -1,5 +1,7 @@
 //! What the services have in common: members of a request, refusals, pages.
 
+use std::ops::Bound;
+
 use serde_json::{Map, Value, json};
 
 /// What an operation comes to: the answer's JSON, or a refusal.
@@ -150,11 +152,26 @@ pub(super) fn page(
     token: Option<&str>,
     size: usize,
 ) -> Option<(Vec<Value>, Option<String>)> {
+    let behind = |from: Bound<&str>| {
+        let from = from.map(str::to_owned);
+        rows.skip_while(move |(key, _)| matches!(&from, Bound::Excluded(from) if key <= from))
+    };
+    page_from(behind, list, token, size)
+}
+
+/// The same of rows so many that they are not made to be skipped: they begin where
+/// `rows` is told to.
+pub(super) fn page_from<I: Iterator<Item = (String, Value)>>(
+    rows: impl FnOnce(Bound<&str>) -> I,
+    list: &str,
+    token: Option<&str>,
+    size: usize,
+) -> Option<(Vec<Value>, Option<String>)> {
     let after = match token {
         Some(token) => Some(key_in(token, list)?),
         None => None,
     };
-    let mut rows = rows.skip_while(|(key, _)| after.as_ref().is_some_and(|after| key <= after));
+    let mut rows = rows(after.as_deref().map_or(Bound::Unbounded, Bound::Excluded));
     let mut last = None;
     let mut page = Vec::new();
     for (key, row) in rows.by_ref().take(size.max(1)) {

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::calls::Call;
 use super::deployment::Deployment;
+use super::directory::{Memberships, Named};
 use super::faults::Faults;
 use super::records::{
     AuthMode, Group, IdentityType, LogLine, Mapping, Membership, Minted, Studio, User,
@@ -27,11 +28,11 @@ pub struct World {
     /// account number (twelve digits).
     pub account: String,
     /// The users, by id.
-    pub users: BTreeMap<String, User>,
+    pub users: Named<User>,
     /// The groups, by id.
-    pub groups: BTreeMap<String, Group>,
+    pub groups: Named<Group>,
     /// The memberships, by id.
-    pub memberships: BTreeMap<String, Membership>,
+    pub memberships: Memberships,
     /// The Studios, by id.
     pub studios: BTreeMap<String, Studio>,
     /// The mappings, by Studio id, kind of identity, and identity id.
@@ -60,9 +61,9 @@ impl Default for World {
         World {
             store_id: "d-1234567890".into(),
             account: "111122223333".into(),
-            users: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            memberships: BTreeMap::new(),
+            users: Named::default(),
+            groups: Named::default(),
+            memberships: Memberships::default(),
             studios: BTreeMap::new(),
             mappings: BTreeMap::new(),
             log: Vec::new(),
@@ -191,8 +192,7 @@ impl World {
         let id = self.user_id(who)?;
         self.users.remove(&id);
         if !self.settings.memberships_outlive_users {
-            self.memberships
-                .retain(|_, membership| membership.user != id);
+            self.memberships.remove_user(&id);
         }
         Ok(())
     }
@@ -201,8 +201,7 @@ impl World {
     pub fn delete_group(&mut self, who: &str) -> Result<(), String> {
         let id = self.group_id(who)?;
         self.groups.remove(&id);
-        self.memberships
-            .retain(|_, membership| membership.group != id);
+        self.memberships.remove_group(&id);
         Ok(())
     }
 
@@ -218,10 +217,10 @@ impl World {
     pub fn rename_group(&mut self, who: &str, to: &str) -> Result<(), String> {
         let id = self.group_id(who)?;
         self.group_name_is_free(to)?;
-        if let Some(group) = self.groups.get_mut(&id) {
+        self.groups.change(&id, |group| {
             group.name = to.into();
             group.revision += 1;
-        }
+        });
         Ok(())
     }
 
@@ -306,9 +305,8 @@ impl World {
 
     /// The id of the membership of a user in a group, both by id.
     pub fn membership_id(&self, group_id: &str, user_id: &str) -> Option<String> {
-        let mut memberships = self.memberships.iter();
-        let (id, _) = memberships.find(|(_, m)| m.group == group_id && m.user == user_id)?;
-        Some(id.clone())
+        let id = self.memberships.of(group_id, user_id);
+        id.map(str::to_owned)
     }
 
     /// The name an identity bears now.
@@ -321,24 +319,22 @@ impl World {
 
     /// The id of whoever bears a name; case is a switch of [`Settings`].
     pub(super) fn id_by_name(&self, kind: IdentityType, name: &str) -> Option<&str> {
-        let same = |other: &str| match self.settings.names_ignore_case {
-            true => other.to_lowercase() == name.to_lowercase(),
-            false => other == name,
-        };
-        match kind {
-            IdentityType::User => first(&self.users, |user| same(&user.name)),
-            IdentityType::Group => first(&self.groups, |group| same(&group.name)),
+        match (kind, self.settings.names_ignore_case) {
+            (IdentityType::User, true) => self.users.called_in_any_case(name).next(),
+            (IdentityType::User, false) => self.users.called(name),
+            (IdentityType::Group, true) => self.groups.called_in_any_case(name).next(),
+            (IdentityType::Group, false) => self.groups.called(name),
         }
     }
 
     fn identity_id(&self, kind: IdentityType, who: &str) -> Result<String, String> {
-        let by_name = match kind {
-            IdentityType::User => first(&self.users, |user| user.name == who),
-            IdentityType::Group => first(&self.groups, |group| group.name == who),
+        let by_name = || match kind {
+            IdentityType::User => self.users.called(who),
+            IdentityType::Group => self.groups.called(who),
         };
         match self.identity_name(kind, who) {
             Some(_) => Ok(who.into()),
-            None => by_name.map(str::to_owned).ok_or_else(|| {
+            None => by_name().map(str::to_owned).ok_or_else(|| {
                 let kind = if kind == IdentityType::User {
                     "user"
                 } else {
@@ -350,31 +346,25 @@ impl World {
     }
 
     fn user_name_is_free(&self, name: &str) -> Result<(), String> {
-        match first(&self.users, |user| user.name == name) {
+        match self.users.called(name) {
             Some(id) => Err(format!("user {id} is called \"{name}\" already")),
             None => Ok(()),
         }
     }
 
     fn group_name_is_free(&self, name: &str) -> Result<(), String> {
-        match first(&self.groups, |group| group.name == name) {
+        match self.groups.called(name) {
             Some(id) => Err(format!("group {id} is called \"{name}\" already")),
             None => Ok(()),
         }
     }
 
     fn change_user(&mut self, id: &str, change: impl FnOnce(&mut User)) {
-        if let Some(user) = self.users.get_mut(id) {
+        self.users.change(id, |user| {
             change(user);
             user.revision += 1;
-        }
+        });
     }
-}
-
-fn first<T>(all: &BTreeMap<String, T>, fits: impl Fn(&T) -> bool) -> Option<&str> {
-    all.iter()
-        .find(|(_, one)| fits(one))
-        .map(|(id, _)| id.as_str())
 }
 
 /// The next id of a kind: the first digit tells users (a), groups (b) and

@@ -75,8 +75,16 @@ impl Doubt {
     pub fn concerns(&self, identity: &Identity, is_gone: bool) -> bool {
         match &self.whom {
             Whom::One(one) => one == identity,
-            Whom::Any(kind) => *kind == identity.kind,
-            Whom::Present(kind) => *kind == identity.kind && !is_gone,
+            _ => self.is_about(identity.kind, is_gone),
+        }
+    }
+
+    /// Whether everybody of a kind may depend on it, here or gone.
+    pub fn is_about(&self, this: IdentityType, is_gone: bool) -> bool {
+        match &self.whom {
+            Whom::One(_) => false,
+            Whom::Any(kind) => *kind == this,
+            Whom::Present(kind) => *kind == this && !is_gone,
             Whom::All => true,
         }
     }

@@ -1,8 +1,9 @@
 //! Which rule fits whom: the table applied to what was read of the directory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Assign, OnDisabledUser, Selector, Table};
+use super::{Assign, OnDisabledUser, Rule, Selector, Table};
 use crate::identity::{Id, Identity, IdentityType};
 
 /// What was read of the identity store, as far as somebody asked.
@@ -139,30 +140,20 @@ impl Table {
     pub fn fits(&self, studio: usize, directory: &Directory, reach: &Reach) -> Vec<Fit> {
         let mut fits = Vec::new();
         for (rule, row) in self.rules_of(studio) {
-            let mut found: BTreeMap<Identity, Option<Id>> = BTreeMap::new();
-            let selected = directory.selected.get(&row.select).and_then(Answer::known);
-            for id in selected.into_iter().flatten() {
-                match (row.select.kind(), row.assign) {
-                    (IdentityType::User, _) => {
-                        found.insert(Identity::user(id.clone()), None);
-                    }
-                    (IdentityType::Group, Assign::Group) => {
-                        found.insert(Identity::group(id.clone()), None);
-                    }
-                    (IdentityType::Group, Assign::Members) => {
-                        for user in directory.members_within(id, reach) {
-                            found
-                                .entry(Identity::user(user))
-                                .or_insert(Some(id.clone()));
-                        }
-                    }
-                }
-            }
-            found.retain(|identity, _| reach.covers(identity));
+            let mut found: BTreeMap<Identity, Option<&Id>> = BTreeMap::new();
+            row.each_fit(
+                directory,
+                reach,
+                |_| true,
+                |kind, id, via_group| {
+                    let id = id.clone();
+                    found.entry(Identity { kind, id }).or_insert(via_group);
+                },
+            );
             fits.extend(found.into_iter().map(|(identity, via_group)| Fit {
                 rule,
                 identity,
-                via_group,
+                via_group: via_group.cloned(),
             }));
         }
         fits
@@ -176,40 +167,43 @@ impl Table {
         directory: &Directory,
         reach: &Reach,
     ) -> BTreeMap<Identity, Wanted> {
-        let mut wanted = BTreeMap::new();
-        for Fit {
-            rule,
-            identity,
-            via_group,
-        } in self.fits(studio, directory, reach)
-        {
-            if self.applies_to(&identity, directory) {
-                let session_policy = self.rules[rule].session_policy.clone();
-                wanted.entry(identity).or_insert(Wanted {
-                    session_policy,
-                    rule,
-                    via_group,
-                });
-            }
+        let mut wanted: HashMap<(IdentityType, &Id), Wanted> = HashMap::new();
+        // Whoever a group brings in has had a rule, once one has gone through it.
+        let mut gone_through: HashSet<&Id> = HashSet::new();
+        for (rule, row) in self.rules_of(studio) {
+            let is_new = |group| gone_through.insert(group);
+            row.each_fit(directory, reach, is_new, |kind, id, via_group| {
+                if let Entry::Vacant(free) = wanted.entry((kind, id))
+                    && self.applies_to(kind, id, directory)
+                {
+                    free.insert(Wanted {
+                        session_policy: row.session_policy.clone(),
+                        rule,
+                        via_group: via_group.cloned(),
+                    });
+                }
+            });
         }
-        wanted
+        let wanted = wanted.into_iter().map(|((kind, id), wanted)| {
+            let id = id.clone();
+            (Identity { kind, id }, wanted)
+        });
+        wanted.collect()
     }
 
     /// Whether rules apply to an identity that they fit: not to users who are
     /// gone, nor, if the table says so, to disabled ones.
-    fn applies_to(&self, identity: &Identity, directory: &Directory) -> bool {
-        if identity.kind == IdentityType::Group {
+    fn applies_to(&self, kind: IdentityType, id: &Id, directory: &Directory) -> bool {
+        if kind == IdentityType::Group {
             return true;
         }
-        let gone = directory.groups_of.get(&identity.id) == Some(&Answer::Gone)
-            || directory.enabled.get(&identity.id) == Some(&Answer::Gone);
-        let enabled = match self.on_disabled_user {
-            OnDisabledUser::Keep => true,
-            OnDisabledUser::Remove => {
-                directory.enabled.get(&identity.id) == Some(&Answer::Is(true))
-            }
-        };
-        enabled && !gone
+        let enabled = directory.enabled.get(id);
+        let gone =
+            directory.groups_of.get(id) == Some(&Answer::Gone) || enabled == Some(&Answer::Gone);
+        match self.on_disabled_user {
+            OnDisabledUser::Keep => !gone,
+            OnDisabledUser::Remove => !gone && enabled == Some(&Answer::Is(true)),
+        }
     }
 
     /// Whether an identity's mapping may never be changed or deleted. `name` is
@@ -247,6 +241,36 @@ impl Table {
     }
 }
 
+impl Rule {
+    /// Everybody within a reach whom this rule fits, and through which group; of
+    /// several groups the least comes first. Only groups that `goes_through` says
+    /// yes to are gone through for their members.
+    fn each_fit<'d>(
+        &self,
+        directory: &'d Directory,
+        reach: &Reach,
+        mut goes_through: impl FnMut(&'d Id) -> bool,
+        mut found: impl FnMut(IdentityType, &'d Id, Option<&'d Id>),
+    ) {
+        let selected = directory.selected.get(&self.select).and_then(Answer::known);
+        let kind = self.select.kind();
+        for id in selected.into_iter().flatten() {
+            if kind == IdentityType::Group && self.assign == Assign::Members {
+                if goes_through(id) {
+                    for user in directory.members_within(id, reach) {
+                        found(IdentityType::User, user, Some(id));
+                    }
+                }
+            } else if reach.covers(&Identity {
+                kind,
+                id: id.clone(),
+            }) {
+                found(kind, id, None);
+            }
+        }
+    }
+}
+
 impl Directory {
     /// Whether a selector stands for this user or group.
     pub fn selects(&self, identity: &Identity) -> bool {
@@ -258,22 +282,23 @@ impl Directory {
 
     /// Whether an identity is there, as far as anything that was read tells.
     pub fn exists(&self, identity: &Identity) -> Option<bool> {
+        let seen = || {
+            let groups = self.members.values().filter_map(Answer::known);
+            let mut groups = groups.filter(|_| identity.kind == IdentityType::User);
+            groups.any(|users| users.contains(&identity.id)) || self.selects(identity)
+        };
+        self.looked_up(identity).or_else(|| seen().then_some(true))
+    }
+
+    /// Whether an identity is there, if it was asked about itself.
+    pub fn looked_up(&self, identity: &Identity) -> Option<bool> {
         let id = &identity.id;
-        let (looked_up, seen) = match identity.kind {
-            IdentityType::Group => (self.groups.get(id).map(Answer::is_there), false),
-            IdentityType::User => (
-                self.groups_of.get(id).map(Answer::is_there),
-                self.members
-                    .values()
-                    .filter_map(Answer::known)
-                    .any(|users| users.contains(id)),
-            ),
+        let looked_up = match identity.kind {
+            IdentityType::Group => self.groups.get(id).map(Answer::is_there),
+            IdentityType::User => self.groups_of.get(id).map(Answer::is_there),
         };
         let described = self.enabled.get(id).map(Answer::is_there);
-        match looked_up.flatten().or(described.flatten()) {
-            Some(there) => Some(there),
-            None => (seen || self.selects(identity)).then_some(true),
-        }
+        looked_up.flatten().or(described.flatten())
     }
 
     /// Whether a group that was looked up by id bears another name than one by
@@ -312,19 +337,20 @@ impl Directory {
     }
 
     /// The members of a group that a reach covers.
-    fn members_within(&self, group: &Id, reach: &Reach) -> Vec<Id> {
+    fn members_within<'d>(&'d self, group: &Id, reach: &Reach) -> Vec<&'d Id> {
         match reach.users() {
             None => {
                 let members = self.members.get(group).and_then(Answer::known);
-                members.into_iter().flatten().cloned().collect()
+                members.into_iter().flatten().collect()
             }
-            Some(users) => users
-                .filter(|user| {
-                    let groups = self.groups_of.get(user).and_then(Answer::known);
+            Some(users) => {
+                let of_user = users.filter_map(|user| self.groups_of.get_key_value(user));
+                let holding = of_user.filter(|(_, groups)| {
+                    let groups = groups.known();
                     groups.is_some_and(|groups| groups.contains(group))
-                })
-                .cloned()
-                .collect(),
+                });
+                holding.map(|(user, _)| user).collect()
+            }
         }
     }
 }

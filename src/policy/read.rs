@@ -83,7 +83,7 @@ fn value(text: &str, format: Format) -> Result<Value, Problem> {
 }
 
 /// Line and column, both from 1, of a byte of the text.
-pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {
+fn position(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(at)];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (

@@ -1,7 +1,7 @@
 //! From a table as it is written to one that can be used: every alias leads
 //! somewhere, every id and ARN has the form of one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::document::{self, Assign, Document, Limits};
 use super::{Pattern, Protected, Rule, Selector, Studio, Table};
@@ -13,6 +13,9 @@ pub(super) fn resolve(document: &Document, problems: &mut Vec<Problem>) -> Table
     let mut names = Names {
         document,
         studios: Vec::new(),
+        called: HashMap::new(),
+        no_studio: HashMap::new(),
+        policies: HashMap::new(),
         reported: problems.iter().map(|one| one.place.clone()).collect(),
         problems,
     };
@@ -51,6 +54,13 @@ pub(super) fn resolve(document: &Document, problems: &mut Vec<Problem>) -> Table
 struct Names<'a> {
     document: &'a Document,
     studios: Vec<Studio>,
+    /// Their places, by alias and id.
+    called: HashMap<String, usize>,
+    /// What is said of names that no Studio has, and what those of session policies
+    /// stand for: many rules may have one name, and to say what it may be a
+    /// misspelling of takes a while.
+    no_studio: HashMap<String, String>,
+    policies: HashMap<String, Result<String, String>>,
     /// The places of the problems that are known already.
     reported: BTreeSet<String>,
     problems: &'a mut Vec<Problem>,
@@ -59,6 +69,16 @@ struct Names<'a> {
 impl Names<'_> {
     fn problem(&mut self, place: impl Into<String>, message: impl Into<String>) {
         self.problems.push(Problem::new(place, message));
+    }
+
+    fn add(&mut self, studio: Studio) {
+        let place = self.studios.len();
+        // A Studio without an id, which has its problem already, is nobody's "".
+        let id = Some(&studio.id).filter(|id| !id.is_empty());
+        for name in id.into_iter().chain([&studio.alias]) {
+            self.called.entry(name.clone()).or_insert(place);
+        }
+        self.studios.push(studio);
     }
 
     fn check_studios(&mut self) {
@@ -105,7 +125,7 @@ impl Names<'_> {
                 let place = format!("{place}.retired_policies[{index}]");
                 session_policies.extend(self.session_policy(policy, &place));
             }
-            self.studios.push(Studio {
+            self.add(Studio {
                 alias: alias.clone(),
                 id: studio.id.clone(),
                 region: studio.region.clone(),
@@ -263,17 +283,12 @@ impl Names<'_> {
     }
 
     fn studio(&mut self, name: &str, place: &str) -> Option<usize> {
-        let known = self
-            .studios
-            .iter()
-            // A Studio without an id, which has its problem already, is nobody's "".
-            .position(|studio| studio.alias == name || (studio.id == name && !name.is_empty()));
-        if known.is_some() {
-            return known;
+        if let Some(known) = self.called.get(name) {
+            return Some(*known);
         }
         if is_studio_id(name) {
             let limits = Limits::default();
-            self.studios.push(Studio {
+            self.add(Studio {
                 alias: name.to_owned(),
                 id: name.to_owned(),
                 region: None,
@@ -285,13 +300,18 @@ impl Names<'_> {
             });
             return Some(self.studios.len() - 1);
         }
-        let message = not_called("studio", "studios", name, self.document.studios.keys());
+        let known = self.document.studios.keys();
+        let message = || not_called("studio", "studios", name, known);
+        let unknown = self.no_studio.entry(name.to_owned());
+        let message = unknown.or_insert_with(message).clone();
         self.problem(place, message);
         None
     }
 
     fn session_policy(&mut self, name: &str, place: &str) -> Option<String> {
-        match session_policy(self.document, name) {
+        let asked = self.policies.entry(name.to_owned());
+        let known = asked.or_insert_with(|| session_policy(self.document, name));
+        match known.clone() {
             Ok(arn) => Some(arn),
             Err(message) => {
                 self.problem(place, message);
@@ -331,16 +351,15 @@ pub(super) fn not_called<'a>(
     what: &str,
     plural: &str,
     name: &str,
-    known: impl Iterator<Item = &'a String> + Clone,
+    known: impl ExactSizeIterator<Item = &'a String> + Clone,
 ) -> String {
     /// No more than so many are for reading; and where many names are wrong,
     /// telling all of them each time would never end.
     const SHOWN: usize = 30;
     const SEARCHED: usize = 300;
     let mut message = format!("no {what} is called {name:?}");
-    let mut rest = known.clone();
-    let shown: Vec<&str> = rest.by_ref().take(SHOWN).map(String::as_str).collect();
-    match (shown.is_empty(), rest.count()) {
+    let shown: Vec<&str> = known.clone().take(SHOWN).map(String::as_str).collect();
+    match (shown.is_empty(), known.len() - shown.len()) {
         (true, _) => message += &format!("; there are no {plural}"),
         (false, 0) => message += &format!("; {plural} are {}", shown.join(", ")),
         (false, more) => {

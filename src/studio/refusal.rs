@@ -113,6 +113,16 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_was_not_made_for_want_of_time_is_told_from_one_that_failed() {
+        assert!(Refusal::Other(CallError::no_time("GetStudioSessionMapping")).is_no_time());
+        for kind in [Kind::Transient, Kind::NoKey, Kind::Denied, Kind::Refused] {
+            let failed = CallError::new("GetStudioSessionMapping", kind, "no");
+            assert!(!Refusal::Other(failed).is_no_time(), "{kind:?}");
+        }
+        assert!(!Refusal::NotMapped.is_no_time());
+    }
+
+    #[test]
     fn where_a_fault_lies_behind_it_no_text_tells_anything() {
         for text in TEXTS {
             for (status, code) in [

@@ -51,26 +51,30 @@ impl<'p> Readings<'p> {
 
     /// The first reading: again while it lags behind a fresh event.
     pub(crate) async fn first(&self) -> &Read {
-        let read = async {
-            // A directory that takes longer to read than it is waited for has had
-            // that time already.
-            let until = (Instant::now() + LAG).min(self.look.deadline);
-            let mut read = self.read(self.fresh).await;
-            for pause in PAUSES {
-                if Instant::now() + pause >= until || !self.lags(&read.reading.directory) {
-                    break;
+        // Boxed: the way of each Studio has room for this in it, and one makes it.
+        let read = || {
+            Box::pin(async {
+                // A directory that takes longer to read than it is waited for has had
+                // that time already.
+                let until = (Instant::now() + LAG).min(self.look.deadline);
+                let mut read = self.read(self.fresh).await;
+                for pause in PAUSES {
+                    if Instant::now() + pause >= until || !self.lags(&read.reading.directory) {
+                        break;
+                    }
+                    tokio::time::sleep(pause).await;
+                    read = self.read(true).await;
                 }
-                tokio::time::sleep(pause).await;
-                read = self.read(true).await;
-            }
-            read
+                read
+            })
         };
-        self.first.get_or_init(|| read).await
+        self.first.get_or_init(read).await
     }
 
     /// A reading in which nothing is remembered.
     pub(crate) async fn again(&self) -> &Read {
-        self.again.get_or_init(|| self.read(true)).await
+        let read = || Box::pin(self.read(true));
+        self.again.get_or_init(read).await
     }
 
     /// The last reading that was made.

@@ -10,6 +10,7 @@ use super::{Engine, Look};
 use crate::error::Problem;
 use crate::identity::{Identity, IdentityType};
 use crate::policy::fit::{Answer, Reach};
+use crate::policy::lint::A_PASS;
 use crate::policy::{Selector, Studio, resolve};
 use crate::studio::Usable;
 
@@ -27,8 +28,18 @@ impl Engine {
     /// Looks up everything the table names, and counts what its rules lead to.
     pub async fn review(&self, deadline: Instant) -> Review {
         let look = Look::everything(None, deadline);
+        let begun = Instant::now();
         let seen = self.observe(&look, true).await;
+        let took = begun.elapsed().as_secs_f64();
         let mut review = Review::default();
+        if took > A_PASS {
+            let message = format!(
+                "a full pass cannot finish: to read all that it needs took {took:.0} s, and it has \
+                 {A_PASS} s of the function's time; give some of the Studios to another function, \
+                 or raise `pace`, as far as others leave it to you"
+            );
+            review.warnings.push(Problem::new("", message));
+        }
         self.review_selectors(&seen, deadline, &mut review).await;
         for (studio, looked) in &seen.studios {
             self.review_studio(*studio, looked, deadline, &mut review)

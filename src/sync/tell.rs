@@ -132,8 +132,7 @@ impl Engine {
         }
         pass.withheld += plan.withheld.len();
         if !plan.withheld.is_empty() {
-            let withheld = plan.withheld.iter();
-            let doubts = withheld.flat_map(|change| plan.doubts_of(&change.identity));
+            let doubts = plan.standing().into_iter();
             let doubts: BTreeSet<String> = doubts.map(ToString::to_string).collect();
             let doubts: Vec<String> = doubts.into_iter().collect();
             let withheld = match plan.withheld.len() {

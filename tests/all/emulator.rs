@@ -19,6 +19,7 @@ use aws_sdk_identitystore::types::{
 };
 use tokio::time::Instant;
 
+use emr_studio_sync::aws;
 use emr_studio_sync::emulator::{
     AfterIdentityGone, AuthMode, Bucket, Emulator, Fault, FaultKind, IdentityType, Outcome,
     RateLimits, Watch, World,
@@ -55,6 +56,7 @@ async fn aws(world: World) -> Aws {
     let emr = emr(&emulator, "us-east-1", "test", RetryConfig::disabled());
     let config = aws_sdk_identitystore::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(aws::https())
         .region(Region::new("us-east-1"))
         .endpoint_url(emulator.url())
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
@@ -72,6 +74,7 @@ async fn start(world: World) -> Emulator {
 fn emr(emulator: &Emulator, region: &str, key: &str, retry: RetryConfig) -> aws_sdk_emr::Client {
     let config = aws_sdk_emr::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(aws::https())
         .region(Region::new(region.to_owned()))
         .endpoint_url(emulator.url())
         .credentials_provider(Credentials::new(key, "test", None, None, "test"))

@@ -12,7 +12,7 @@ use emr_studio_sync::emulator::{
 };
 use serde_json::{Value, json};
 use support::{
-    ANALYST, ANALYTICS, Bench, ENGINEER, FOREIGN, SCIENCE, batch, group_event, just_now,
+    ANALYST, ANALYTICS, Bench, ENGINEER, FOREIGN, SCIENCE, batch, event, group_event, just_now,
     member_added, member_removed, schedule, table, unfinished, user_event, world,
 };
 
@@ -215,6 +215,20 @@ async fn a_deleted_group_is_looked_for_in_every_studio() {
     analytics USER carol analyst
     science USER ops engineer
     ");
+    // Also one that no rule selects, or not any more: it may have left something.
+    let mut start = world();
+    start.add_group("former-analysts").unwrap();
+    let bench = Bench::in_agreement(start, support::table(|_| ())).await;
+    let group = group_of(&bench, "former-analysts");
+    bench.world(|world| {
+        for studio in [ANALYTICS, SCIENCE] {
+            let user = IdentityType::User;
+            world.map(studio, user, "dave", ANALYST).unwrap();
+        }
+        world.delete_group("former-analysts").unwrap();
+    });
+    let report = bench.report(group_event("DeleteGroup", &group)).await;
+    assert_eq!(report["deleted"], 2, "{report:#}");
 }
 
 #[tokio::test]
@@ -328,6 +342,15 @@ async fn a_mixed_batch_is_one_pass_over_all_it_names() {
     science GROUP data-engineers analyst
     science USER ops engineer
     ");
+    // One among them that does not say who leads to everybody.
+    bench.world(|world| world.remove_member("data-analysts", "carol").unwrap());
+    let bodies = [
+        event("DeleteGroupMembership", json!({}), Value::Null).to_string(),
+        member_added(&analysts, &id_of(&bench, "dave")).to_string(),
+    ];
+    bench.report(batch(bodies)).await;
+    let carol = "analytics USER carol analyst".to_owned();
+    assert!(!bench.mappings().contains(&carol));
 }
 
 #[tokio::test]

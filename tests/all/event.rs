@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 
 use emr_studio_sync::event::{self, Claim, Event, Kind, Message, Payload, Request, Scope, Subject};
 use emr_studio_sync::identity::{Id, Identity, IdentityType};
+use emr_studio_sync::policy::fit::{Answer, Directory};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -643,6 +644,12 @@ fn the_events_of_the_identity_store_itself_lead_where_their_arns_are() {
             Scope::Everything,
             None,
         ),
+        (
+            "Group Membership Deleted",
+            vec![&store, &membership, &u],
+            user(USER),
+            None,
+        ),
         ("Something Happened", vec![&u], user(USER), None),
         ("Something Happened", vec![&g], group(GROUP), None),
         ("Something Happened", vec![&store], Scope::Everything, None),
@@ -1214,6 +1221,8 @@ fn what_is_neither_batch_nor_event_nor_request_is_unknown() {
         json!(true),
         json!(7),
         json!("reconcile"),
+        json!("7"),
+        json!("{}"),
         json!([]),
         json!([[{ "action": "reconcile" }]]),
         json!(["reconcile"]),
@@ -1757,6 +1766,62 @@ fn a_refused_request_tells_no_name() {
         }
     }
     assert!(refused > 1000, "{refused}");
+}
+
+// ------------------------------------------------------------------------- claims
+
+#[test]
+fn two_claims_are_about_the_same_whatever_they_say_of_it_and_no_others_are() {
+    let claims = |now| {
+        let claims = [
+            member_of(GROUP, USER, now),
+            member_of(GROUP, USER_2, now),
+            member_of(MEMBERSHIP, USER, now),
+            user_exists(USER, now),
+            user_exists(USER_2, now),
+            group_exists(USER, now),
+            enabled(USER, now),
+            enabled(USER_2, now),
+        ];
+        claims.into_iter().flatten().enumerate()
+    };
+    for (place, one) in claims(true) {
+        for (other_place, other) in claims(false).chain(claims(true)) {
+            let are = one.is_about_the_same(&other);
+            assert_eq!(are, place == other_place, "{one:?} and {other:?}");
+        }
+    }
+}
+
+#[test]
+fn a_claim_is_contradicted_by_what_was_read_otherwise_and_by_nothing_that_was_not() {
+    let directory = Directory {
+        members: BTreeMap::from([(id(GROUP), Answer::Is(BTreeSet::from([id(USER)])))]),
+        groups: BTreeMap::from([(id(MEMBERSHIP), Answer::Gone)]),
+        enabled: BTreeMap::from([
+            (id(USER), Answer::Is(true)),
+            (id(ACTOR), Answer::Unread { passes: true }),
+        ]),
+        ..Directory::default()
+    };
+    type Claiming = fn(bool) -> Option<Claim>;
+    for (claim, is_so) in [
+        ((|now| member(USER, now)) as Claiming, Some(true)),
+        (|now| member(USER_2, now), Some(false)),
+        (|now| member_of(USER_2, USER, now), None),
+        (|now| user_exists(USER, now), Some(true)),
+        (|now| user_exists(USER_2, now), None),
+        (|now| group_exists(MEMBERSHIP, now), Some(false)),
+        (|now| enabled(USER, now), Some(true)),
+        (|now| enabled(USER_2, now), None),
+        (|now| enabled(ACTOR, now), None),
+    ] {
+        for now in [true, false] {
+            let claim = claim(now).unwrap();
+            let expected = is_so == Some(!now);
+            assert_eq!(claim.is_contradicted_by(&directory), expected, "{claim:?}");
+        }
+    }
 }
 
 // ------------------------------------------------------------------------ scopes

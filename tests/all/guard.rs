@@ -129,6 +129,15 @@ fn split(
     (identities(fitting), identities(waiting))
 }
 
+#[test]
+fn each_kind_takes_room_of_its_own() {
+    let mut occupancy = Occupancy::default();
+    *occupancy.of_mut(IdentityType::User) += 3;
+    *occupancy.of_mut(IdentityType::Group) += 1;
+    let counted = [IdentityType::User, IdentityType::Group].map(|kind| occupancy.of(kind));
+    assert_eq!((counted, occupancy.users, occupancy.groups), ([3, 1], 3, 1));
+}
+
 // ------------------------------------------------------------------------- judging
 
 #[test]
@@ -170,6 +179,10 @@ fn that_every_one_of_three_or_more_should_go_waits_unless_all_may() {
     };
     let three = deletions(0, 3);
     assert_eq!(verdict_of(&lax, &none, &three, Some(3)), Verdict::Pass);
+    // Also those that were held under stricter limits.
+    let mut held = Window::default();
+    held.hold(STUDIO, &[user(0), user(1), user(2)]);
+    assert_eq!(verdict_of(&lax, &held, &three, Some(3)), Verdict::Pass);
 }
 
 #[test]
@@ -195,18 +208,55 @@ fn what_was_held_waits_as_long_as_all_of_it_is_planned_however_many_have_come() 
         verdict(&other, &deletions(0, 3), Some(1000)),
         Verdict::HoldAll
     );
-    (0..3).for_each(|number| other.release(STUDIO, &user(number)));
+    // What has gone, or was held elsewhere, is nothing to what is still held here.
+    other.hold_too(OTHER, user(9));
+    other.release(OTHER, &user(9));
+    other.release(STUDIO, &user(0));
+    assert_eq!(
+        verdict(&other, &deletions(1, 2), Some(1000)),
+        Verdict::HoldAll
+    );
+    (1..3).for_each(|number| other.release(STUDIO, &user(number)));
     assert_eq!(verdict(&other, &deletions(0, 3), Some(1000)), Verdict::Pass);
 }
 
 #[test]
 fn what_is_out_of_the_window_is_forgotten() {
     let mut window = window(STUDIO, (100..105).map(user), NOW - 61 * MINUTE);
+    // At its edge it does not count any more.
+    window.record(STUDIO, user(105), NOW - 60 * MINUTE);
     window.record(OTHER, user(7), NOW - MINUTE);
+    window.record(OTHER, user(8), NOW);
+    assert_eq!((window.len(), window.is_empty()), (8, false));
     window.forget_until(window_begins(&DELETIONS, NOW));
-    assert_eq!(window.len(), 1);
+    assert_eq!(window.len(), 2);
     window.forget_until(NOW);
-    assert!(window.is_empty());
+    assert_eq!((window.len(), window.is_empty()), (0, true));
+}
+
+/// The log tells of what this process deleted itself, too, a moment later or sooner
+/// than it remembers.
+#[test]
+fn what_the_log_tells_counts_once_beside_what_the_process_remembers() {
+    for at in [NOW - 2 * MINUTE, NOW] {
+        for (apart, more) in [
+            (0, 0),
+            (MINUTE - 1, 0),
+            (1 - MINUTE, 0),
+            (MINUTE, 1),
+            (-MINUTE, 1),
+            (10 * MINUTE, 1),
+        ] {
+            let mut window = window(STUDIO, (0..3).map(user), at);
+            window.recall(STUDIO, user(1), at + apart);
+            assert_eq!(window.len(), 3 + more, "{apart} ms apart");
+        }
+    }
+    // Somebody else's, or one in another Studio, is another deletion.
+    let mut window = window(STUDIO, [user(0)], NOW);
+    window.recall(STUDIO, user(1), NOW);
+    window.recall(OTHER, user(0), NOW);
+    assert_eq!(window.len(), 3);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use emr_studio_sync::aws::{self, Call, CallError, Kind, Tally};
 use emr_studio_sync::config::{Config, Mode};
 use emr_studio_sync::emulator::{Emulator, Fault, FaultKind, IdentityType, LogLine, World};
@@ -19,6 +20,8 @@ use emr_studio_sync::policy::read::{self, Format};
 use emr_studio_sync::record::{self, DELETIONS, Fate};
 use emr_studio_sync::sync::Engine;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -261,33 +264,136 @@ async fn the_guards_filter_lets_the_lines_through_that_its_reader_takes_for_dele
     assert_eq!(read(&logs.events(filtered).await), 4);
 }
 
-/// An endpoint is where a Region's partition has it, unless one is configured.
-#[tokio::test]
-async fn a_call_goes_to_the_endpoint_of_its_region() {
-    for (region, fips, endpoint) in [
-        ("eu-west-1", false, "https://logs.eu-west-1.amazonaws.com"),
+/// An endpoint is where a Region's partition has it.
+#[test]
+fn a_call_goes_to_the_endpoint_of_its_region() {
+    for (region, fips, dual_stack, host) in [
+        ("eu-west-1", false, false, "logs.eu-west-1.amazonaws.com"),
+        ("eu-west-1", false, true, "logs.eu-west-1.api.aws"),
+        (
+            "us-east-1",
+            true,
+            false,
+            "logs-fips.us-east-1.amazonaws.com",
+        ),
+        ("us-east-1", true, true, "logs-fips.us-east-1.api.aws"),
+        // All of GovCloud's are such, and the name with "fips" is none of them.
         (
             "us-gov-west-1",
             true,
-            "https://logs-fips.us-gov-west-1.amazonaws.com",
+            false,
+            "logs.us-gov-west-1.amazonaws.com",
+        ),
+        (
+            "us-gov-west-1",
+            true,
+            true,
+            "logs-fips.us-gov-west-1.api.aws",
         ),
         (
             "cn-north-1",
             false,
-            "https://logs.cn-north-1.amazonaws.com.cn",
+            false,
+            "logs.cn-north-1.amazonaws.com.cn",
+        ),
+        (
+            "cn-north-1",
+            false,
+            true,
+            "logs.cn-north-1.api.amazonwebservices.com.cn",
         ),
         (
             "eusc-de-east-1",
             false,
-            "https://logs.eusc-de-east-1.amazonaws.eu",
+            false,
+            "logs.eusc-de-east-1.amazonaws.eu",
+        ),
+        (
+            "us-iso-east-1",
+            false,
+            false,
+            "logs.us-iso-east-1.c2s.ic.gov",
         ),
     ] {
         let sdk = SdkConfig::builder()
             .region(Region::new(region))
             .use_fips(fips)
+            .use_dual_stack(dual_stack)
             .build();
-        assert_eq!(LOGS.endpoint(&sdk), endpoint);
+        assert_eq!(LOGS.endpoint(&sdk), format!("https://{host}"));
     }
+}
+
+/// What the environment, or a profile, says of one service.
+#[derive(Debug)]
+struct Configured(&'static str);
+
+impl LoadServiceConfig for Configured {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let keys = (key.service_id(), key.env(), key.profile());
+        let endpoint = ("CloudWatch Logs", "AWS_ENDPOINT_URL", "endpoint_url");
+        (keys == endpoint).then(|| self.0.to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_call_goes_to_the_endpoint_that_is_configured() {
+    let (ours, other) = ("http://logs.example", "http://other.example");
+    let found = SdkConfig::builder().region(Region::new("eu-west-1"));
+    let found = found.endpoint_url(other).service_config(Configured(ours));
+    assert_eq!(LOGS.endpoint(&found.build()), ours);
+    // What the program says itself is stronger than what it finds.
+    let given = aws::sdk_config().endpoint_url(ours).load().await;
+    let given = given.into_builder().service_config(Configured(other));
+    assert_eq!(LOGS.endpoint(&given.build()), ours);
+}
+
+/// The head of the request that a call makes.
+async fn head_of_a_call() -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let token = Some("a-session-token".to_owned());
+    let credentials = Credentials::new("AKIDEXAMPLE", "secret", token, None, "test");
+    let sdk = aws::sdk_config()
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(credentials)
+        .endpoint_url(url)
+        .load()
+        .await;
+    let timeouts = aws::timeouts(Duration::from_secs(4));
+    let filter = Call::new(LOGS, "FilterLogEvents", &sdk, timeouts, &Arc::default());
+    let answer = tokio::spawn(async move { filter.send(json!({ "limit": 1 })).await });
+    let (mut connection, _) = listener.accept().await.unwrap();
+    let mut head = String::new();
+    while !head.ends_with(r#"{"limit":1}"#) {
+        head.push(char::from(connection.read_u8().await.unwrap()));
+    }
+    drop(connection);
+    assert!(answer.await.unwrap().is_err());
+    head
+}
+
+#[tokio::test]
+async fn a_call_is_signed_for_its_service_and_all_that_it_says_is_signed() {
+    let head = head_of_a_call().await.to_lowercase();
+    let header = |name: &str| {
+        let line = head.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name} in {head}")).trim()
+    };
+    assert!(head.starts_with("post / http/1.1"), "{head}");
+    assert_eq!(header("x-amz-target:"), "logs_20140328.filterlogevents");
+    assert_eq!(header("content-type:"), "application/x-amz-json-1.1");
+    assert_eq!(header("x-amz-security-token:"), "a-session-token");
+    let signature = header("authorization:");
+    assert!(
+        signature.contains("/eu-west-1/logs/aws4_request"),
+        "{signature}"
+    );
+    let signed = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target";
+    assert!(
+        signature.contains(&format!("signedheaders={signed},")),
+        "{signature}"
+    );
 }
 
 #[tokio::test]
@@ -305,6 +411,16 @@ async fn a_log_that_cannot_be_read_is_an_error_of_its_kind() {
         world.faults.add(Fault::on("logs", fault.clone()));
         let failed = remembered(world).await.unwrap_err();
         assert_eq!(failed.kind, kind, "{fault:?}: {failed}");
+    }
+
+    // An answer that is not whole is no word that nobody was deleted.
+    let without = |name: &str| FaultKind::DropField { name: name.into() };
+    let whole = ["events", "message", "timestamp"].map(without);
+    for fault in whole.into_iter().chain([FaultKind::EmptyObject]) {
+        let mut world = written();
+        world.faults.add(Fault::on("logs", fault.clone()));
+        let failed = remembered(world).await.unwrap_err();
+        assert_eq!(failed.kind, Kind::Transient, "{fault:?}: {failed}");
     }
 
     let mut world = written();
@@ -343,6 +459,7 @@ async fn process(deletions: usize, change: impl FnOnce(&mut World)) -> (Emulator
         table: read::table(&table, Format::Json).unwrap(),
         mode: Mode::Apply,
         log_names: false,
+        access_events: false,
         log_group: Some(GROUP.to_owned()),
     };
     let engine = Engine::new(&config, &sdk).await;

@@ -8,11 +8,13 @@
 
 // The pure core, and what is deployed: these need none of the tool.
 mod event;
+mod fit;
 mod guard;
 mod history;
 mod hostile;
 mod links;
 mod parameters;
+mod performance;
 mod plan;
 mod policy;
 mod semantics;
@@ -23,6 +25,8 @@ mod unfinished;
 mod support;
 
 // The embedded AWS, and the function before it.
+#[cfg(feature = "cli")]
+mod bus;
 #[cfg(feature = "cli")]
 mod convergence;
 #[cfg(feature = "cli")]
@@ -47,6 +51,10 @@ mod other_account;
 mod services;
 #[cfg(feature = "cli")]
 mod simulation;
+#[cfg(feature = "cli")]
+mod size;
+#[cfg(feature = "cli")]
+mod threats;
 
 // The operator's tool.
 #[cfg(feature = "cli")]

@@ -128,6 +128,18 @@ async fn whom_a_list_lacks_is_asked_for_and_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whom_the_list_tells_of_needs_no_answer_of_his_own() {
+    let bench = Bench::in_process(large(), by_name(), Mode::Apply).await;
+    // The first that is asked about, before the list is read.
+    let broken = Fault::on("GetUserId", FaultKind::ServerError).containing(&name(90));
+    bench.world(|world| world.faults.rules = vec![broken]);
+    let (report, calls, _) = pass(&bench).await;
+    assert_eq!(report["created"], 60, "{report:#}");
+    assert_eq!(problems(&report), "");
+    assert!(counts(&calls)["GetUserId"] > 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_list_that_is_longer_than_asking_is_not_waited_for() {
     let bench = Bench::in_process(large(), by_name(), Mode::Apply).await;
     let slow = FaultKind::Latency(Duration::from_secs(3));
@@ -166,7 +178,7 @@ fn with_disabled() -> (World, Value) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_disabled_among_many_is_found_in_the_list() {
+async fn of_many_members_only_who_may_be_disabled_is_asked_about() {
     let (start, rules) = with_disabled();
     let bench = Bench::in_process(start, rules, Mode::Apply).await;
     let (report, calls, _) = pass(&bench).await;
@@ -192,4 +204,20 @@ async fn a_list_that_leaves_out_who_is_disabled_is_no_word_that_nobody_is() {
     let (report, calls, _) = pass(&bench).await;
     assert_eq!(report["deleted"], 2);
     assert_eq!(counts(&calls)["DescribeUser"], MANY + 1);
+}
+
+/// The list may be older than what it leads to: who is disabled in it is asked about.
+#[tokio::test(start_paused = true)]
+async fn who_is_enabled_again_while_the_list_is_read_keeps_what_they_have() {
+    let (mut start, rules) = with_disabled();
+    let late = start.user_id(&name(30)).unwrap();
+    start.users.get_mut(&late).unwrap().enabled = false;
+    let bench = Bench::in_process(start, rules, Mode::Apply).await;
+    let enable = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        bench.world(|world| world.users.get_mut(&late).unwrap().enabled = true);
+    };
+    let ((report, calls, _), ()) = tokio::join!(pass(&bench), enable);
+    assert_eq!(counts(&calls)["ListUsers"], 2);
+    assert_eq!(report["deleted"], 2, "{report:#}");
 }

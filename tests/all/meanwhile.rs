@@ -10,7 +10,9 @@ use std::time::Duration;
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use emr_studio_sync::config::{Config, Mode};
-use emr_studio_sync::emulator::{AfterIdentityGone, Emulator, Fault, FaultKind, LogLine, World};
+use emr_studio_sync::emulator::{
+    AfterIdentityGone, Emulator, Fault, FaultKind, IdentityType, LogLine, World,
+};
 use emr_studio_sync::handler::Function;
 use emr_studio_sync::identity::{Id, Identity};
 use emr_studio_sync::policy::fit::Reach;
@@ -19,8 +21,8 @@ use emr_studio_sync::sync::Engine;
 use emr_studio_sync::unfinished::{Came, Unfinished};
 use serde_json::{Value, json};
 use support::{
-    ANALYTICS, SCIENCE, STORE, batch, event, mappings, member_added, member_removed, schedule,
-    table, unfinished, world,
+    ANALYST, ANALYTICS, SCIENCE, STORE, batch, event, mappings, member_added, member_removed,
+    schedule, table, unfinished, world,
 };
 use tokio::time::Instant;
 
@@ -59,6 +61,7 @@ async fn process_with_log(
         table: read::table(&table.to_string(), Format::Json).unwrap(),
         mode,
         log_names: false,
+        access_events: false,
         log_group: log_group.map(str::to_owned),
     };
     let sdk = emr_studio_sync::aws::sdk_config()
@@ -326,6 +329,96 @@ async fn orphans_hold_nobody_else_s_deletion_in_whatever_process() {
             .calls_to("DeleteStudioSessionMapping")
             .count();
         assert_eq!(deletions, tried);
+    }
+}
+
+/// A log that could not be read is asked again, but not before each deletion.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_could_not_be_read_is_asked_again_after_five_minutes() {
+    let mut start = world();
+    let denied = Fault::on("FilterLogEvents", FaultKind::AccessDenied);
+    start.faults.add(denied);
+    let emulator = Emulator::in_process(start);
+    let function = process_with_log(&emulator, &table(|_| ()), Mode::Apply, Some("log")).await;
+    send(&function, schedule()).await;
+    for (minutes, group, user, asked) in [
+        (0, "data-engineers", "alice", 1),
+        (4, "data-engineers", "bob", 1),
+        (2, "data-analysts", "carol", 2),
+    ] {
+        tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
+        let removed = {
+            let mut world = emulator.world();
+            world.remove_member(group, user).unwrap();
+            member_removed(
+                &world.group_id(group).unwrap(),
+                &world.user_id(user).unwrap(),
+            )
+        };
+        queue(&function, &[removed]).await;
+        let calls = emulator.world().calls_to("FilterLogEvents").count();
+        assert_eq!(calls, asked, "when {user} left");
+    }
+}
+
+/// What was held because it was all waits in a new process too, which reads in the log
+/// what that was: by then it may be all no longer.
+#[tokio::test(start_paused = true)]
+async fn what_was_held_because_it_was_all_is_held_by_the_next_process_too() {
+    let emulator = Emulator::in_process(world());
+    let first = process(&emulator, &table(|_| ()), Mode::Apply).await;
+    send(&first, schedule()).await;
+    {
+        let mut world = emulator.world();
+        for (group, user) in [
+            ("data-engineers", "alice"),
+            ("data-engineers", "bob"),
+            ("data-analysts", "carol"),
+        ] {
+            world.remove_member(group, user).unwrap();
+            let record = json!({
+                "message": "change", "action": "delete", "outcome": "held", "all": true,
+                "studio_id": ANALYTICS, "identity_type": "USER",
+                "identity_id": world.user_id(user).unwrap(),
+            });
+            world.log.push(LogLine {
+                group: "log".to_owned(),
+                at_ms: NOON_MS - 60_000,
+                message: record.to_string(),
+            });
+        }
+        world.add_member("data-analysts", "dave").unwrap();
+        world
+            .map(ANALYTICS, IdentityType::User, "dave", ANALYST)
+            .unwrap();
+    }
+    let second = process_with_log(&emulator, &table(|_| ()), Mode::Apply, Some("log")).await;
+    let report = send(&second, schedule()).await;
+    assert_eq!(
+        (&report["held"], &report["deleted"]),
+        (&json!(3), &json!(0))
+    );
+}
+
+// -------------------------------------------------------------------- memory
+
+#[tokio::test(start_paused = true)]
+async fn for_whom_no_rule_wants_anything_the_studios_are_asked_after_five_minutes() {
+    let mut start = world();
+    let finance = start.add_group("finance").unwrap();
+    let dave = start.user_id("dave").unwrap();
+    let emulator = Emulator::in_process(start);
+    let function = process(&emulator, &table(|_| ()), Mode::Apply).await;
+    send(&function, schedule()).await;
+    for (minutes, is_asked) in [(4, false), (2, true), (4, false)] {
+        tokio::time::sleep(Duration::from_secs(minutes * 60)).await;
+        emulator.world().calls.clear();
+        queue(&function, &[member_added(&finance, &dave)]).await;
+        let lists = emulator
+            .world()
+            .calls_to("ListStudioSessionMappings")
+            .count();
+        assert_eq!(lists > 0, is_asked, "{minutes} minutes later");
     }
 }
 
@@ -711,4 +804,22 @@ async fn one_creation_that_hangs_keeps_nobody_else_of_the_studio_waiting() {
         last < Some(Duration::from_secs(5)),
         "the last began after {last:?}"
     );
+    // Nor anybody of another, whose event comes next: it is not tried again so soon.
+    let (ops, event) = {
+        let mut world = emulator.world();
+        let ops = world.user_id("ops").unwrap();
+        world.delete_user("ops").unwrap();
+        (
+            ops.clone(),
+            event("DeleteUser", json!({ "userId": ops }), Value::Null),
+        )
+    };
+    let begun = Instant::now();
+    queue(&function, &[event]).await;
+    assert!(!is_mapped(
+        &emulator,
+        &format!("science USER {ops} engineer")
+    ));
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
 }

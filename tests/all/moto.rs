@@ -12,6 +12,7 @@ use aws_sdk_identitystore::Client;
 use aws_sdk_identitystore::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_identitystore::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_identitystore::types::{AlternateIdentifier, MemberId, Name, UniqueAttribute};
+use emr_studio_sync::aws;
 use emr_studio_sync::emulator::{Emulator, World};
 
 const STORE: &str = "d-1234567890";
@@ -76,6 +77,7 @@ impl Drop for Moto {
 fn client(url: &str) -> Client {
     let config = aws_sdk_identitystore::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
+        .http_client(aws::https())
         .region(Region::new("us-east-1"))
         .endpoint_url(url)
         .credentials_provider(Credentials::new("test", "test", None, None, "test"));

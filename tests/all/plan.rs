@@ -139,6 +139,9 @@ fn a_plan_can_be_serialized() {
             "via_group": id(ENGINEERS),
         }])
     );
+    for action in [Action::Create, Action::Update, Action::Delete] {
+        assert_eq!(json!(action), action.name());
+    }
 }
 
 #[test]
@@ -355,6 +358,40 @@ fn a_user_whose_groups_were_not_read_is_not_taken_for_a_user_without_groups() {
     }
 }
 
+#[test]
+fn a_plan_is_of_one_studio_by_its_own_rules() {
+    let table = table(|table| {
+        table["studios"]["science"] = json!({ "id": "es-0123456789ABCDEFGHIJKLMNO" });
+        table["rules"][1]["studio"] = json!("science");
+    });
+    for (studio, who) in [(0, vec![user(1), user(2)]), (1, vec![user(3)])] {
+        let actual = Actual::default();
+        let plan = plan(&table, studio, &directory(), &Reach::All, &actual);
+        let users = plan.of(Action::Create).map(|change| &change.identity);
+        let users = users.filter(|identity| identity.kind == IdentityType::User);
+        assert_eq!(plan.studio, studio);
+        assert_eq!(users.cloned().collect::<Vec<_>>(), who);
+    }
+}
+
+#[test]
+fn a_studio_that_was_not_read_is_planned_blind_and_looked_at_again_if_that_passes() {
+    let asked = Reach::Only(BTreeSet::from([user(1)]));
+    for passes in [true, false] {
+        let doubt = Doubt::unread(Whom::All, None, "its mappings".to_owned(), passes);
+        let plan = StudioPlan::blind(3, doubt.clone());
+        assert_eq!((plan.studio, plan.doubts.as_slice()), (3, &[doubt][..]));
+        assert!(plan.is_of_nothing_read() && plan.changes.is_empty());
+        assert_eq!(plan.is_blind(), passes);
+        assert_eq!(plan.unfinished(&asked), passes.then(|| asked.clone()));
+    }
+    // One that was read is none, however doubtful.
+    let mut directory = directory();
+    directory.selected.insert(group("engineers"), UNREAD);
+    let plan = planned(&table(|_| ()), &directory, &agreed());
+    assert!(!plan.is_of_nothing_read() && !plan.is_blind());
+}
+
 // ----------------------------------------------------------------------- laws
 
 /// Any directory, read to the end, or more or less well.
@@ -459,6 +496,40 @@ proptest! {
             prop_assert_eq!(plan.doubts.iter().find(about), None);
             prop_assert_eq!(change.previous_policy.as_deref(), Some(mapping.session_policy.as_str()));
         }
+    }
+
+    #[test]
+    fn what_is_withheld_waits_for_doubts_about_whose_it_is_and_nothing_else_waits(
+        table in any_table(), directory in any_directory(false), mappings in any_mappings(),
+    ) {
+        let plan = planned(&table, &directory, &mappings);
+        for change in &plan.withheld {
+            prop_assert!(plan.withholds(&change.identity));
+            let mut doubts = plan.doubts_of(&change.identity).peekable();
+            prop_assert!(doubts.peek().is_some());
+            for doubt in doubts {
+                let is_about = match change.action {
+                    Action::Create => doubt.rule < change.rule,
+                    Action::Update | Action::Delete => doubt.concerns(&change.identity, false),
+                };
+                prop_assert!(is_about, "{} for {}", change, doubt);
+            }
+        }
+        for change in &plan.changes {
+            prop_assert!(!plan.withholds(&change.identity));
+            prop_assert_eq!(plan.doubts_of(&change.identity).count(), 0);
+        }
+    }
+
+    #[test]
+    fn only_what_takes_or_replaces_something_needs_proof(
+        table in any_table(), directory in any_directory(false), mappings in any_mappings(),
+    ) {
+        let plan = planned(&table, &directory, &mappings);
+        let [creations, updates, deletions] = [Action::Create, Action::Update, Action::Delete]
+            .map(|action| plan.of(action).filter(|change| change.action == action).count());
+        prop_assert_eq!(creations + updates + deletions, plan.changes.len());
+        prop_assert_eq!(plan.needs_proof(), updates + deletions > 0);
     }
 
     #[test]

@@ -342,6 +342,165 @@ fn a_retired_policy_is_the_tables_and_others_are_not() {
 }
 
 #[test]
+fn a_studio_is_found_by_its_alias_and_by_its_id() {
+    let table = good(&example());
+    for (name, studio) in [
+        ("analytics", 0),
+        (ANALYTICS, 0),
+        ("science", 1),
+        (SCIENCE, 1),
+    ] {
+        assert_eq!(table.studio_called(name), Ok(studio), "{name}");
+    }
+    assert_snapshot!(
+        table.studio_called("analytic").unwrap_err(),
+        @r#"no studio is called "analytic"; studios are analytics, science; did you mean "analytics"?"#
+    );
+}
+
+#[test]
+fn every_selector_is_looked_up_once_whatever_names_it() {
+    let mut table = example();
+    put(&mut table, "/rules/1/group", "data-engineers");
+    put(
+        &mut table,
+        "/protect",
+        json!([{ "group": "seniors" }, { "user": "ops@example.com" }]),
+    );
+    let group = |name: &str| Selector::Group(Pattern::new(name));
+    let expected = [
+        group("data-engineers"),
+        Selector::GroupId(Id::parse(GROUP).unwrap()),
+        Selector::User("ops@example.com".to_owned()),
+        group("seniors"),
+    ];
+    let table = good(&table);
+    assert_eq!(table.selectors(), expected.iter().collect());
+}
+
+/// A selector, and what is known of it before anybody is asked.
+#[test]
+fn a_selector_goes_by_a_name_or_by_an_id_and_names_one_or_any_number() {
+    let user = Id::parse("0a1b2c3d-1001-7001-8001-00000000a001").unwrap();
+    for (selector, kind, is_name, one_group) in [
+        (
+            json!({ "group": "seniors" }),
+            IdentityType::Group,
+            true,
+            true,
+        ),
+        (
+            json!({ "group": "senior-*" }),
+            IdentityType::Group,
+            true,
+            false,
+        ),
+        (
+            json!({ "group_id": GROUP }),
+            IdentityType::Group,
+            false,
+            true,
+        ),
+        (json!({ "user": "ops" }), IdentityType::User, true, false),
+        (json!({ "user_id": user }), IdentityType::User, false, false),
+    ] {
+        let entry = &good(&set("/protect", json!([selector]))).protect[0];
+        let select = &entry.select;
+        assert_eq!(select.kind(), kind, "{selector}");
+        assert_eq!(
+            (select.is_name(), select.id().is_none()),
+            (is_name, is_name)
+        );
+        assert_eq!(select.names_one_group(), one_group, "{selector}");
+    }
+}
+
+/// Whom an entry of `protect` means is asked of the directory, but where the entry
+/// itself tells.
+#[test]
+fn who_is_protected_by_id_is_known_without_the_directory_but_for_members() {
+    let user = "0a1b2c3d-1001-7001-8001-00000000a001";
+    for (entry, needs) in [
+        (json!({ "user_id": user }), false),
+        (json!({ "user": "ops" }), true),
+        (json!({ "group": "seniors" }), true),
+        (json!({ "group": "seniors", "assign": "group" }), true),
+        (json!({ "group_id": GROUP }), true),
+        (json!({ "group_id": GROUP, "assign": "members" }), true),
+        (json!({ "group_id": GROUP, "assign": "group" }), false),
+    ] {
+        let table = good(&set("/protect", json!([entry])));
+        assert_eq!(table.protect[0].needs_directory(), needs, "{entry}");
+    }
+}
+
+/// The name a mapping was made under protects it, when its owner is gone.
+#[test]
+fn a_name_is_protected_in_any_case_and_for_its_own_kind() {
+    use IdentityType::{Group, User};
+    for (entry, kind, name, is_protected) in [
+        (json!({ "user": "Break-Glass" }), User, "break-GLASS", true),
+        (
+            json!({ "user": "Break-Glass" }),
+            User,
+            "break-glass-2",
+            false,
+        ),
+        (
+            json!({ "user": "Break-Glass" }),
+            Group,
+            "Break-Glass",
+            false,
+        ),
+        (
+            json!({ "group": "Senior-*" }),
+            Group,
+            "senior-ENGINEERS",
+            true,
+        ),
+        (json!({ "group": "Senior-*" }), Group, "juniors", false),
+        (
+            json!({ "group": "Senior-*" }),
+            User,
+            "Senior-Engineers",
+            false,
+        ),
+        (
+            json!({ "group": "seniors", "assign": "group" }),
+            Group,
+            "seniors",
+            true,
+        ),
+        // Its members are, and it is not.
+        (
+            json!({ "group": "seniors", "assign": "members" }),
+            Group,
+            "seniors",
+            false,
+        ),
+        (json!({ "group_id": GROUP }), Group, GROUP, false),
+    ] {
+        let table = good(&set("/protect", json!([entry])));
+        let protects = table.protects_name(kind, name);
+        assert_eq!(protects, is_protected, "{entry} and {kind} {name}");
+    }
+}
+
+#[test]
+fn a_lookup_finds_a_whole_name_in_any_case_and_a_pattern_minds_it() {
+    for (pattern, name, is_borne) in [
+        ("Seniors", "seniors", true),
+        ("seniors", "SENIORS", true),
+        ("seniors", "senior", false),
+        ("senior-*", "senior-engineers", true),
+        ("senior-*", "Senior-engineers", false),
+    ] {
+        let pattern = Pattern::new(pattern);
+        assert_eq!(pattern.is_borne_by(name), is_borne, "{pattern:?} {name}");
+    }
+}
+
+#[test]
 fn the_table_of_the_samples_is_a_good_one() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events/policy.toml");
     let text = std::fs::read_to_string(path).unwrap();
@@ -600,6 +759,164 @@ fn what_is_nested_deeply_is_refused() {
     }
 }
 
+/// As far as the table alone tells.
+#[test]
+fn a_table_warns_of_what_is_hardly_meant_and_of_nothing_else() {
+    let rule = |select: &str, name: &str, assign: Option<&str>| {
+        let mut rule = json!({ "studio": "analytics", "session_policy": "engineer" });
+        rule[select] = json!(name);
+        if let Some(assign) = assign {
+            rule["assign"] = json!(assign);
+        }
+        rule
+    };
+    let members = |name| rule("group", name, Some("members"));
+    let itself = |name| rule("group", name, Some("group"));
+    let user = |name| rule("user", name, None);
+    let place = "studios.analytics";
+    for (users, rules, warning) in [
+        (1, vec![members("a"), members("b"), itself("c-*")], None),
+        (1, vec![itself("a"), user("a")], None),
+        (
+            1,
+            vec![itself("a"), itself("b")],
+            Some("the rules map 2 groups to it, and it takes 1"),
+        ),
+        (
+            1,
+            vec![user("a"), user("b")],
+            Some("the rules map 2 users to it, and it takes 1"),
+        ),
+        (0, vec![itself("a")], None),
+        (
+            0,
+            vec![itself("b"), members("a")],
+            Some("rules[1] maps members to it, and it takes no users"),
+        ),
+    ] {
+        let limits = json!({ "users": users, "groups": 1 });
+        let mut table = set("/rules", rules);
+        put(
+            &mut table,
+            "/studios",
+            json!({ "analytics": { "id": ANALYTICS, "limits": limits } }),
+        );
+        let expected = warning.map(|warning| format!("{place}: {warning}"));
+        assert_eq!(lines(good(&table).warnings()), expected.unwrap_or_default());
+    }
+    // A Studio without a rule, unless something of it was once given.
+    let mut table = set("/rules", vec![itself("a")]);
+    assert!(lines(good(&table).warnings()).starts_with("studios.science: no rule is about it"));
+    put(
+        &mut table,
+        "/studios/science/retired_policies",
+        json!(["analyst"]),
+    );
+    assert_eq!(lines(good(&table).warnings()), "");
+}
+
+#[test]
+fn an_arn_is_one_of_iam_or_it_is_told() {
+    let told = |place: &str, arn: &str| parse(&set(place, arn)).is_err();
+    for (arn, is_policy) in [
+        ("arn:aws:iam::111122223333:policy/engineer", true),
+        (
+            "arn:aws-us-gov:iam::111122223333:policy/path/engineer",
+            true,
+        ),
+        ("arn:aws:iam::aws:policy/ReadOnlyAccess", true),
+        ("urn:aws:iam::111122223333:policy/engineer", false),
+        ("arn:cloud:iam::111122223333:policy/engineer", false),
+        ("arn:aws2:iam::111122223333:policy/engineer", false),
+        ("arn:aws:sts::111122223333:policy/engineer", false),
+        ("arn:aws:iam:us-east-1:111122223333:policy/engineer", false),
+        ("arn:aws:iam::1111222233334:policy/engineer", false),
+        ("arn:aws:iam::11112222333x:policy/engineer", false),
+        ("arn:aws:iam::amazon:policy/engineer", false),
+        ("arn:aws:iam::111122223333:role/engineer", false),
+        ("arn:aws:iam::111122223333:policy/", false),
+        ("arn:aws:iam::111122223333", false),
+    ] {
+        let is_told = told("/session_policies/engineer", arn);
+        assert_eq!(is_told, !is_policy, "{arn}");
+    }
+    for (arn, is_role) in [
+        ("arn:aws:iam::222233334444:role/sync", true),
+        ("arn:aws:iam::aws:role/sync", false),
+        ("arn:aws:iam::222233334444:policy/sync", false),
+    ] {
+        assert_eq!(told("/studios/science/role_arn", arn), !is_role, "{arn}");
+    }
+}
+
+#[test]
+fn a_region_has_the_form_of_one_or_it_is_told() {
+    for (region, is_one) in [
+        ("eu-west-1", true),
+        ("us-gov-west-1", true),
+        ("ap-southeast-12", true),
+        ("eu-1", false),
+        ("eu-west", false),
+        ("eu-west-", false),
+        ("eu-west-x", false),
+        ("eu-West-1", false),
+        ("eu--1", false),
+        ("-west-1", false),
+        ("e1-west-1", false),
+        ("eu-west-1a", false),
+    ] {
+        let is_told = parse(&set("/studios/science/region", region)).is_err();
+        assert_eq!(is_told, !is_one, "{region}");
+    }
+}
+
+#[test]
+fn all_may_be_deleted_and_no_more_than_all() {
+    let percent = |percent: u32| parse(&set("/deletions/max_percent", percent));
+    assert_eq!(percent(100).unwrap().deletions.max_percent, 100);
+    assert_snapshot!(
+        lines(percent(101).unwrap_err()),
+        @"deletions.max_percent: more than 100 percent cannot be deleted"
+    );
+}
+
+/// A name is taken for a misspelling that a quarter of its letters, and at least
+/// one, would mend. Nobody writes two hundred letters by hand.
+#[test]
+fn a_likely_misspelling_is_told_with_what_was_meant() {
+    let long = |length: usize, last: &str| "a".repeat(length - 1) + last;
+    for (known, written, is_meant) in [
+        ("abc", "ab", true),
+        ("abc", "abcd", true),
+        ("abc", "ba", false),
+        ("abcdefgh", "abcdef", true),
+        ("abcdefgh", "abcde", false),
+        (&long(200, "b"), &long(200, "c"), true),
+        (&long(201, "b"), &long(201, "c"), false),
+    ] {
+        let mut table = set("/rules/0/studio", written);
+        put(
+            &mut table,
+            "/studios",
+            json!({ known: { "id": ANALYTICS }, SCIENCE: { "id": SCIENCE } }),
+        );
+        let told = problems(&table);
+        let meant = told.contains(&format!("did you mean {known:?}?"));
+        assert_eq!(meant, is_meant, "{told}");
+    }
+}
+
+#[test]
+fn an_entry_that_selects_by_two_is_told_once() {
+    for entry in [
+        json!({ "group": "seniors", "user": "ops", "assign": "group" }),
+        json!({ "group_id": GROUP, "user": "ops", "assign": "group" }),
+    ] {
+        let told = problems(&set("/protect", json!([entry])));
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
 // --------------------------------------------------------------------- environment
 
 #[test]
@@ -610,6 +927,7 @@ fn an_environment_needs_a_store_and_a_table() {
         table,
         mode,
         log_names,
+        access_events,
         log_group,
     } = config(&environment()).unwrap();
     assert_eq!(identity_store_id, "d-1234567890");
@@ -620,7 +938,7 @@ fn an_environment_needs_a_store_and_a_table() {
         Mode::Plan,
         "nothing is written unless it is asked for"
     );
-    assert!(!log_names);
+    assert!(!log_names && !access_events);
     assert_eq!(log_group, None);
     assert_snapshot!(config_problems(&BTreeMap::new()), @r#"
         IDENTITY_STORE_ID: is missing; `aws sso-admin list-instances` shows it (d-…)
@@ -635,6 +953,7 @@ fn what_is_blank_is_missing() {
         "IDENTITY_STORE_REGION",
         "MODE",
         "LOG_NAMES",
+        "ACCESS_EVENTS",
         "LAMBDA_TASK_ROOT",
     ] {
         variables.insert(name, " \n".to_owned());
@@ -655,6 +974,7 @@ fn every_variable_is_read() {
     variables.insert("IDENTITY_STORE_REGION", "us-gov-west-1".to_owned());
     variables.insert("MODE", "apply".to_owned());
     variables.insert("LOG_NAMES", "true".to_owned());
+    variables.insert("ACCESS_EVENTS", "true".to_owned());
     let config = config(&variables).unwrap();
     assert_eq!(
         config.identity_store_region.as_deref(),
@@ -662,6 +982,7 @@ fn every_variable_is_read() {
     );
     assert_eq!(config.mode, Mode::Apply);
     assert!(config.log_names);
+    assert!(config.access_events);
 }
 
 #[test]

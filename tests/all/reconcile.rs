@@ -2,7 +2,7 @@
 
 use crate::support;
 
-use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType};
+use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, Role};
 use serde_json::{Value, json};
 use support::desk::{Desk, Said, said};
 use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, table, world};
@@ -150,6 +150,10 @@ async fn a_profile_that_is_named_decides_whatever_credentials_the_environment_ha
         .unwrap();
     // The embedded AWS takes an access key id of twelve digits for an account.
     start.studios.get_mut(ANALYTICS).unwrap().account = Some("222233334444".to_owned());
+    start.deployment.roles.push(Role {
+        arn: "arn:aws:iam::222233334444:role/reader".to_owned(),
+        external_id: None,
+    });
     let desk = Desk::new(start).await;
     desk.write(
         "credentials",
@@ -159,11 +163,20 @@ async fn a_profile_that_is_named_decides_whatever_credentials_the_environment_ha
         let arguments = ["mapping", "list", "--studio", ANALYTICS];
         let mut tool = desk.tool(&[&arguments[..], more].concat());
         tool.env("AWS_SHARED_CREDENTIALS_FILE", "credentials");
+        tool.env("AWS_CONFIG_FILE", "config");
         said(tool).await
     };
     let ours = list(&["--profile", "prod"]).await;
     assert_eq!(ours.code, 0, "{}", ours.err);
     assert!(ours.out.contains("alice"), "{}", ours.out);
+    // By a role of the account, too.
+    let profile = "[profile reader]\nsource_profile = base\nregion = us-east-1\n\
+        role_arn = arn:aws:iam::222233334444:role/reader\n\
+        [profile base]\naws_access_key_id = test\naws_secret_access_key = secret\n";
+    desk.write("config", profile);
+    let by_role = list(&["--profile", "reader"]).await;
+    assert!(by_role.out.contains("alice"), "{}", by_role.err);
+    assert!(desk.calls().contains(&"AssumeRole".to_owned()));
     let others = list(&[]).await;
     assert!(
         others.err.contains("Studio does not exist"),

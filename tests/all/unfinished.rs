@@ -85,6 +85,7 @@ fn what_has_failed_once_is_due_at_once_and_then_after_pauses_that_grow() {
     for _ in 0..9 {
         let start = now;
         while unfinished.due(now).0.is_empty() {
+            assert!(now < 60 * MINUTE, "it is never due");
             now += SECOND;
         }
         pauses.push((now - start) / SECOND);
@@ -173,11 +174,13 @@ fn the_events_that_led_to_it_are_told_when_it_is_tried_again() {
 
 #[test]
 fn many_of_a_studio_are_all_of_it() {
-    let mut unfinished = Unfinished::default();
-    let many = in_studio(0, only(0..150));
-    settle(&mut unfinished, &many, &many.clone(), &[], 0);
-    assert_eq!(unfinished.due(0).0, in_studio(0, Reach::All));
-    assert_eq!(unfinished.len(), 1);
+    for (count, reach, len) in [(100, only(0..100), 100), (101, Reach::All, 1)] {
+        let mut unfinished = Unfinished::default();
+        let many = in_studio(0, only(0..count));
+        settle(&mut unfinished, &many, &many.clone(), &[], 0);
+        assert_eq!(unfinished.due(0).0, in_studio(0, reach));
+        assert_eq!(unfinished.len(), len);
+    }
 }
 
 #[test]
@@ -192,7 +195,7 @@ fn one_more_who_meets_a_dead_studio_makes_nobody_hurry() {
     );
     fail_on(&mut unfinished, 1..20);
     assert!(unfinished.due(20 * MINUTE).0.is_empty() || unfinished.due(23 * MINUTE).0.len() == 1);
-    let now = (0..)
+    let now = (0..600)
         .map(|s| 20 * MINUTE + s * SECOND)
         .find(|now| !unfinished.due(*now).0.is_empty());
     let due = now.unwrap();
@@ -207,6 +210,66 @@ fn one_more_who_meets_a_dead_studio_makes_nobody_hurry() {
     );
     assert!(unfinished.due(due + MINUTE).0.is_empty());
     assert_eq!(unfinished.due(due + 3 * MINUTE).0, all);
+}
+
+/// An hour is not too long yet, whenever it began.
+#[test]
+fn what_fails_is_kept_for_an_hour_and_no_longer() {
+    for began in [0, 1_772_452_800_000] {
+        for (after, is_kept) in [(60 * MINUTE, true), (60 * MINUTE + 1, false)] {
+            let mut unfinished = Unfinished::default();
+            let one = in_studio(0, only([1]));
+            settle(&mut unfinished, &one, &one.clone(), &[], began);
+            settle(&mut unfinished, &one, &one.clone(), &[], began + after);
+            assert_eq!(unfinished.is_empty(), !is_kept, "after {after} ms");
+        }
+    }
+}
+
+/// Ten are enough to tell why, and what looks nowhere is no reason.
+#[test]
+fn everybody_is_looked_at_again_because_of_the_first_ten_events_that_led_there() {
+    let mut unfinished = Unfinished::default();
+    let all = in_studio(0, Reach::All);
+    let reminder = Event::default();
+    let mut events = vec![reminder.clone()];
+    events.extend((0..12).map(event_of));
+    settle(&mut unfinished, &all, &all.clone(), &events, 0);
+    let led: Vec<Event> = (0..10).map(event_of).collect();
+    assert_eq!(unfinished.due(0).1, led);
+}
+
+/// Each look at a Studio that hangs keeps others waiting; at one that only fails it
+/// does not.
+#[test]
+fn a_studio_that_hangs_rests_until_it_is_due_and_no_other_does() {
+    let mut unfinished = Unfinished::default();
+    let looked_at = BTreeMap::from([(0, Reach::All), (1, Reach::All), (2, only([1]))]);
+    let came = Came {
+        looked_at: &looked_at,
+        left: &looked_at.clone(),
+        goes_on: &BTreeSet::new(),
+        hang: &BTreeSet::from([0, 2]),
+        is_full: false,
+        events: &[],
+    };
+    unfinished.settle(&came, 0);
+    // Of the third it is one person whose call hangs.
+    for (at, resting) in [
+        (0, BTreeSet::from([0])),
+        (30 * SECOND - 1, BTreeSet::from([0])),
+        (30 * SECOND, BTreeSet::new()),
+        (MINUTE, BTreeSet::new()),
+    ] {
+        assert_eq!(unfinished.resting(at), resting, "after {at} ms");
+    }
+    assert_eq!(unfinished.due(0).0, in_studio(1, Reach::All));
+    assert_eq!(unfinished.due(30 * SECOND).0, looked_at);
+    assert!(!unfinished.is_empty());
+    // One more who meets it does not end its rest.
+    let one = in_studio(0, only([1]));
+    settle(&mut unfinished, &one, &one.clone(), &[], SECOND);
+    assert_eq!(unfinished.resting(2 * SECOND), BTreeSet::from([0]));
 }
 
 fn any_reach() -> impl Strategy<Value = Reach> {

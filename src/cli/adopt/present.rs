@@ -1,7 +1,7 @@
 //! What is there: the mappings of some Studios, who they are about, and the
 //! groups whose members are all among them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::future::{join, try_join_all};
 
@@ -24,6 +24,8 @@ pub(super) struct Present {
     pub(super) directory: BTreeMap<Identity, Option<String>>,
     /// All members of the groups that may serve.
     pub(super) members: BTreeMap<Id, BTreeSet<Id>>,
+    /// How many bear a name, in lower case.
+    bearers: HashMap<(IdentityType, String), usize>,
 }
 
 /// Reads it. `listed` says what is known of a Studio already.
@@ -44,6 +46,7 @@ pub(super) async fn read(
         studios,
         directory: BTreeMap::new(),
         members: BTreeMap::new(),
+        bearers: HashMap::new(),
     };
     let mapped: BTreeSet<&Identity> = present.mapped().map(|(identity, _)| identity).collect();
     let of_kind = |kind| mapped.iter().filter(move |one| one.kind == kind);
@@ -77,6 +80,12 @@ pub(super) async fn read(
     let serving = members.keys().map(|group| one_group(engine, group));
     directory.extend(try_join_all(serving).await?.into_iter().flatten());
     members.retain(|group, _| directory.contains_key(&Identity::group(group.clone())));
+    for (identity, name) in &directory {
+        if let Some(name) = name {
+            let borne = (identity.kind, name.to_lowercase());
+            *present.bearers.entry(borne).or_default() += 1;
+        }
+    }
     (present.directory, present.members) = (directory, members);
     Ok(present)
 }
@@ -167,35 +176,36 @@ impl Present {
     /// The name that a rule can select an identity by. None: it has to go by id.
     pub(super) fn name(&self, identity: &Identity) -> Option<&str> {
         let name = self.directory.get(identity)?.as_deref()?;
-        let is_same = |(other, its_name): (&Identity, &Option<String>)| {
-            let its_name = its_name.as_deref().unwrap_or_default();
-            other.kind == identity.kind && its_name.to_lowercase() == name.to_lowercase()
-        };
         // A star stands for any run of characters; and AWS doesn't say whether
         // it minds the case of names.
         let is_plain = !name.is_empty() && !name.contains('*');
-        let bearers = || self.directory.iter().filter(|one| is_same(*one));
-        (is_plain && bearers().count() == 1).then_some(name)
+        let bearers = self.bearers.get(&(identity.kind, name.to_lowercase()));
+        (is_plain && bearers == Some(&1)).then_some(name)
     }
 
     /// What was read, as a table's rules see it.
     pub(super) fn seen_by(&self, table: &Table) -> Directory {
+        let mut called: HashMap<(IdentityType, &str), BTreeSet<Id>> = HashMap::new();
+        for (identity, name) in &self.directory {
+            if let Some(name) = name {
+                let ids = called.entry((identity.kind, name)).or_default();
+                ids.insert(identity.id.clone());
+            }
+        }
         let stands_for = |selector: &Selector| {
-            let all = self.directory.iter();
-            let is_it = |(identity, name): &(&Identity, &Option<String>)| {
-                identity.kind == selector.kind()
-                    && match selector {
-                        Selector::Group(pattern) => {
-                            name.as_deref().is_some_and(|name| pattern.matches(name))
-                        }
-                        Selector::User(user) => name.as_ref() == Some(user),
-                        Selector::GroupId(id) | Selector::UserId(id) => identity.id == *id,
-                    }
+            let kind = selector.kind();
+            let name = match selector {
+                // There are no patterns in a table that was made here.
+                Selector::Group(pattern) => pattern.exact(),
+                Selector::User(user) => Some(user.as_str()),
+                Selector::GroupId(_) | Selector::UserId(_) => None,
             };
-            let ids: BTreeSet<Id> = all.filter(is_it).map(|(one, _)| one.id.clone()).collect();
-            match ids.is_empty() {
-                true => Answer::Gone,
-                false => Answer::Is(ids),
+            let id = selector.id().cloned().map(|id| Identity { kind, id });
+            let id = id.filter(|identity| self.has(identity));
+            let ids = name.and_then(|name| called.get(&(kind, name)).cloned());
+            match ids.or(id.map(|identity| [identity.id].into())) {
+                Some(ids) => Answer::Is(ids),
+                None => Answer::Gone,
             }
         };
         let selectors = table.selectors().into_iter();

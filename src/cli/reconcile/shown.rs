@@ -1,5 +1,6 @@
 //! What `plan` and `apply` say: for people, for programs, for spreadsheets.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -22,27 +23,26 @@ impl Connected {
     pub(in crate::cli) fn tell(&self, pass: &Pass, detailed: bool) -> String {
         let mut text = String::new();
         let report = &pass.report;
-        for (index, studio) in self.engine.table().studios.iter().enumerate() {
-            let changes = report
-                .changes
-                .iter()
-                .filter(|change| change.studio == studio.alias);
-            let mut lines: Vec<String> = changes.map(|change| self.words.change(change)).collect();
-            if detailed {
-                let left = pass
-                    .left_alone
-                    .iter()
-                    .filter(|(studio, ..)| *studio == index);
-                lines.extend(left.map(|(_, identity, reason)| {
-                    let reason = match reason {
-                        LeftAlone::NotOurs => "somebody's own, though a rule wants another",
-                        LeftAlone::Unrelated => "somebody's own",
-                        LeftAlone::Protected => "protected",
-                    };
-                    format!("= {:<31} (left alone: {reason})", self.words.name(identity))
-                }));
-            }
-            if !lines.is_empty() {
+        let studios = &self.engine.table().studios;
+        let mut lines_of: HashMap<&str, Vec<String>> = HashMap::new();
+        for change in &report.changes {
+            let lines = lines_of.entry(&change.studio).or_default();
+            lines.push(self.words.change(change));
+        }
+        for (studio, identity, reason) in pass.left_alone.iter().filter(|_| detailed) {
+            let reason = match reason {
+                LeftAlone::NotOurs => "somebody's own, though a rule wants another",
+                LeftAlone::Unrelated => "somebody's own",
+                LeftAlone::Protected => "protected",
+            };
+            let lines = lines_of.entry(&studios[*studio].alias).or_default();
+            lines.push(format!(
+                "= {:<31} (left alone: {reason})",
+                self.words.name(identity)
+            ));
+        }
+        for studio in studios {
+            if let Some(lines) = lines_of.get(studio.alias.as_str()) {
                 let title = format!("{} ({})", studio.alias, studio.id);
                 let _ = writeln!(text, "{}", paint(Style::new().bold(), &title));
                 lines.iter().for_each(|line| {

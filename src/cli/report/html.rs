@@ -66,9 +66,21 @@ pub(super) struct Page<'a> {
     /// By whom they are about: users by name, then groups that let nobody in.
     pub(super) subjects: Vec<(Identity, Vec<&'a Row>)>,
     /// The session policies that are in use: ARNs with what they are called.
-    pub(super) policies: BTreeMap<&'a str, &'a str>,
+    pub(super) policies: BTreeMap<&'a str, Policy<'a>>,
+    /// How many mappings each rule wants.
+    by_rule: BTreeMap<usize, usize>,
     /// All names of each. Who is gone has as many as mappings were made under.
     names: BTreeMap<Identity, BTreeSet<&'a str>>,
+}
+
+/// A session policy that is in use.
+pub(super) struct Policy<'a> {
+    /// What the table calls it.
+    pub(super) alias: &'a str,
+    /// Its place among the others.
+    pub(super) place: usize,
+    /// How many mappings have it.
+    mappings: usize,
 }
 
 /// Who a finding is about.
@@ -95,13 +107,32 @@ impl<'a> Page<'a> {
                 }
             }
         }
-        let policies = report.rows.iter();
+        // A mapping of a group has a row for each member, and is counted once.
+        let mut by_policy: BTreeMap<(&str, &str), BTreeSet<_>> = BTreeMap::new();
+        let mut by_rule: BTreeMap<usize, BTreeSet<_>> = BTreeMap::new();
+        for row in &report.rows {
+            let mapping = (&row.studio_id, row.mapped());
+            if let Some(rule) = row.rule {
+                by_rule.entry(rule).or_default().insert(mapping.clone());
+            }
+            let policy = (row.session_policy_arn.as_str(), row.session_policy.as_str());
+            by_policy.entry(policy).or_default().insert(mapping);
+        }
+        let policies = by_policy.into_iter().enumerate();
+        let policies = policies.map(|(place, ((arn, alias), mappings))| {
+            let policy = Policy {
+                alias,
+                place,
+                mappings: mappings.len(),
+            };
+            (arn, policy)
+        });
+        let by_rule = by_rule.into_iter();
         let mut page = Page {
             report,
             subjects: Vec::new(),
-            policies: policies
-                .map(|row| (row.session_policy_arn.as_str(), row.session_policy.as_str()))
-                .collect(),
+            policies: policies.collect(),
+            by_rule: by_rule.map(|(rule, all)| (rule, all.len())).collect(),
             names,
         };
         let mut subjects: Vec<_> = subjects.into_iter().collect();
@@ -295,7 +326,7 @@ impl<'a> Page<'a> {
                                 th scope="row" { "rules[" (rule.index) "]" }
                                 td { (rule.whom) } td { (rule.studio) }
                                 td { (rule.session_policy) }
-                                td.number { (self.mappings(|row| row.rule == Some(rule.index))) }
+                                td.number { (self.by_rule.get(&rule.index).unwrap_or(&0)) }
                             }
                         }
                     }
@@ -307,11 +338,11 @@ impl<'a> Page<'a> {
                         th.number scope="col" { "Mappings" }
                     } }
                     tbody {
-                        @for (arn, alias) in &self.policies {
+                        @for (arn, policy) in &self.policies {
                             tr {
-                                th scope="row" { (alias) }
+                                th scope="row" { (policy.alias) }
                                 td.id { (arn) }
-                                td.number { (self.mappings(|row| row.session_policy_arn == *arn)) }
+                                td.number { (policy.mappings) }
                             }
                         }
                     }
@@ -353,12 +384,5 @@ impl<'a> Page<'a> {
                 }
             }
         }
-    }
-
-    /// How many mappings the rows come from that are such.
-    fn mappings(&self, such: impl Fn(&Row) -> bool) -> usize {
-        let rows = self.report.rows.iter().filter(|row| such(row));
-        let mappings: BTreeSet<_> = rows.map(|row| (&row.studio_id, row.mapped())).collect();
-        mappings.len()
     }
 }

@@ -1,9 +1,10 @@
 //! The heart of the page: people and Studios, and what the ones have in the
 //! others.
 
+use std::collections::HashMap;
+
 use maud::{Markup, html};
 
-use super::Studio;
 use super::html::Page;
 use super::rows::{Finding, Row, Status};
 use crate::identity::{Identity, IdentityType};
@@ -78,8 +79,8 @@ impl Page<'_> {
                 label { "Session policy"
                     select #policy {
                         option value="" { "all" }
-                        @for (arn, alias) in &self.policies {
-                            option value=(arn) { (alias) }
+                        @for (arn, policy) in &self.policies {
+                            option value=(arn) { (policy.alias) }
                         }
                     }
                 }
@@ -111,10 +112,10 @@ impl Page<'_> {
         };
         let status = first.user_status;
         let others: Vec<&str> = self.names(subject).skip(1).collect();
-        let in_studio = |studio: &Studio| -> Vec<&Row> {
-            let rows = rows.iter().filter(|row| row.studio_id == studio.id);
-            rows.copied().collect()
-        };
+        let mut by_studio: HashMap<&str, Vec<&Row>> = HashMap::new();
+        for row in rows {
+            by_studio.entry(&row.studio_id).or_default().push(row);
+        }
         html! {
             tr.person {
                 th.who scope="row" {
@@ -131,10 +132,9 @@ impl Page<'_> {
                 }
                 @for studio in &self.report.studios {
                     td data-studio=(studio.id) data-name=(studio.alias) {
-                        @let rows = in_studio(studio);
                         @if !studio.read {
                             span.unread { "not read" }
-                        } @else if !rows.is_empty() {
+                        } @else if let Some(rows) = by_studio.get(studio.id.as_str()) {
                             ul { @for row in rows { (self.grant(row)) } }
                         }
                     }
@@ -176,12 +176,10 @@ impl Page<'_> {
 
     /// A session policy; each has its colour, but one that is not the table's.
     fn chip(&self, row: &Row) -> Markup {
-        let place = self
-            .policies
-            .keys()
-            .position(|arn| *arn == row.session_policy_arn);
+        let policy = self.policies.get(row.session_policy_arn.as_str());
+        let place = policy.map_or(0, |policy| policy.place);
         let color = match row.owned {
-            true => format!("c{}", place.unwrap_or_default() % COLORS),
+            true => format!("c{}", place % COLORS),
             false => "foreign".to_owned(),
         };
         html! {

@@ -1,6 +1,6 @@
 //! Reading what the report is made of.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::Utc;
 use futures_util::future::{join, join_all};
@@ -24,6 +24,11 @@ impl Connected {
         survey.problems.extend(problems);
         let now = Utc::now();
         let rows = rows::rows(&survey, &people, self.engine.table(), &self.words, now);
+        let mut mapped: HashMap<(usize, IdentityType), usize> = HashMap::new();
+        for row in &survey.rows {
+            *mapped.entry((row.studio, row.identity.kind)).or_default() += 1;
+        }
+        let count = |studio, kind| mapped.get(&(studio, kind)).copied().unwrap_or_default();
         let of_interest = |studio: usize| only.is_none_or(|only| only == studio);
         let all = self.engine.table().studios.iter().enumerate();
         let studios = all.filter(|(index, _)| of_interest(*index));
@@ -38,8 +43,8 @@ impl Connected {
                     alias: studio.alias.clone(),
                     id: studio.id.clone(),
                     read: !survey.unread.contains(&index),
-                    users: survey.count(index, IdentityType::User),
-                    groups: survey.count(index, IdentityType::Group),
+                    users: count(index, IdentityType::User),
+                    groups: count(index, IdentityType::Group),
                 })
                 .collect(),
             rules: rules
@@ -102,13 +107,6 @@ impl Connected {
             members,
         };
         (people, problems)
-    }
-}
-
-impl Survey {
-    fn count(&self, studio: usize, kind: IdentityType) -> usize {
-        let rows = self.rows.iter().filter(|row| row.studio == studio);
-        rows.filter(|row| row.identity.kind == kind).count()
     }
 }
 

@@ -507,6 +507,7 @@ async fn function(emulator: &Emulator, case: &Case, mode: Mode) -> Function {
         table: read::table(&case.table.to_string(), Format::Json).unwrap(),
         mode,
         log_names: false,
+        access_events: false,
         log_group: case.has(Switch::HasLog).then(|| LOG.to_owned()),
     };
     let credentials = aws_credential_types::Credentials::new("test", "test", None, None, "test");

@@ -93,6 +93,7 @@ impl Company {
             table: read::table(&table, Format::Json).unwrap(),
             mode: Mode::Apply,
             log_names: false,
+            access_events: false,
             log_group: Some(log::GROUP.to_owned()),
         };
         let sdk = aws::sdk_config()

@@ -3,6 +3,7 @@
 
 #![allow(unreachable_pub)] // a support is for all of this program, and for nobody else
 
+pub mod company;
 pub mod desk;
 pub mod runtime;
 
@@ -148,6 +149,7 @@ async fn function(emulator: &Emulator, table: &Value, mode: Mode) -> Function {
         table: read::table(&table.to_string(), Format::Json).unwrap(),
         mode,
         log_names: false,
+        access_events: false,
         log_group: None,
     };
     let mut sdk = aws::sdk_config()

@@ -13,7 +13,6 @@ mod guard;
 mod hostile;
 mod links;
 mod parameters;
-mod performance;
 mod plan;
 mod policy;
 mod semantics;
@@ -47,6 +46,8 @@ mod moto;
 #[cfg(feature = "cli")]
 mod other_account;
 #[cfg(feature = "cli")]
+mod performance;
+#[cfg(feature = "cli")]
 mod services;
 #[cfg(feature = "cli")]
 mod simulation;
@@ -68,6 +69,7 @@ mod doctor;
 mod export;
 #[cfg(feature = "cli")]
 mod json;
+#[cfg(feature = "cli")]
 mod manual;
 #[cfg(feature = "cli")]
 mod many;

@@ -5,6 +5,7 @@
 # machine but downloads of packages.
 #
 #     tests/sam-local.sh [--without-docker]
+#     tests/sam-local.sh --package FUNCTION.zip    # one that is there: without Docker
 #
 # Where Docker runs but Lambda's public base image cannot be pulled, a stand-in
 # of the same name is made from Debian packages. Without Docker the same package
@@ -62,13 +63,19 @@ parameters=(
     PolicyTable=/opt/policy.toml "Architecture=$architecture"
 )
 
-say "sam build"
-begun=$SECONDS
-sam build --build-dir "$work/build" --parameter-overrides "${parameters[@]}" >"$work/build.log" 2>&1 ||
-    { cat "$work/build.log" >&2; fail "sam build failed"; }
-echo "built in $((SECONDS - begun)) s"
-
 package=$work/build/Function
+if [ "${1:-}" = --package ]; then
+    say "the package $2"
+    mkdir -p "$package"
+    python3 -m zipfile -e "$2" "$package"
+    chmod +x "$package/bootstrap" # which Python's unzip does not
+else
+    say "sam build"
+    begun=$SECONDS
+    sam build --build-dir "$work/build" --parameter-overrides "${parameters[@]}" >"$work/build.log" 2>&1 ||
+        { cat "$work/build.log" >&2; fail "sam build failed"; }
+    echo "built in $((SECONDS - begun)) s"
+fi
 [ "$(ls "$package")" = bootstrap ] || fail "the package has more in it than the binary: $(ls "$package")"
 echo "package: $(wc -c <"$package/bootstrap") bytes, $(gzip -c "$package/bootstrap" | wc -c) compressed"
 
@@ -279,7 +286,7 @@ without_containers() {
     session
 }
 
-if [ "${1:-}" = --without-docker ]; then
+if [ "${1:-}" = --without-docker ] || [ "${1:-}" = --package ]; then
     say "without Docker, as asked: under the Runtime Interface Emulator"
     without_containers
 elif docker info >/dev/null 2>&1; then

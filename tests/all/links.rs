@@ -9,7 +9,14 @@ fn pages() -> Vec<PathBuf> {
     let mut pages: Vec<PathBuf> = docs
         .filter(|path| path.extension().is_some_and(|end| end == "md"))
         .collect();
-    pages.push(root.join("README.md"));
+    let others = [
+        "README.md",
+        "CHANGELOG.md",
+        ".github/CONTRIBUTING.md",
+        ".github/SECURITY.md",
+        "docs/table-repository/README.md",
+    ];
+    pages.extend(others.map(|page| root.join(page)));
     pages
 }
 

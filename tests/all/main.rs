@@ -53,6 +53,8 @@ mod services;
 mod simulation;
 #[cfg(feature = "cli")]
 mod size;
+#[cfg(feature = "cli")]
+mod threats;
 
 // The operator's tool.
 #[cfg(feature = "cli")]

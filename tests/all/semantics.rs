@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-#[test]
-fn every_promise_names_tests_that_there_are() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All that may have a test in it.
+fn sources() -> String {
+    let root = root();
     let mut sources = String::new();
     let mut folders = vec![root.join("tests/all"), root.join("src")];
     while let Some(folder) = folders.pop() {
@@ -20,7 +24,26 @@ fn every_promise_names_tests_that_there_are() {
             }
         }
     }
-    let text = std::fs::read_to_string(root.join("docs/semantics.md")).unwrap();
+    sources
+}
+
+#[test]
+fn the_threat_model_names_tests_that_there_are() {
+    let text = std::fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let (sources, mut names) = (sources(), 0);
+    for name in text.split('*').filter(|word| word.contains('_')) {
+        if name.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+            names += 1;
+            assert!(sources.contains(&format!("fn {name}(")), "{name}");
+        }
+    }
+    assert!(names > 7, "{names}");
+}
+
+#[test]
+fn every_promise_names_tests_that_there_are() {
+    let sources = sources();
+    let text = std::fs::read_to_string(root().join("docs/semantics.md")).unwrap();
     let rows = text
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| case"));

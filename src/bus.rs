@@ -15,7 +15,7 @@ use crate::report::{Outcome, Report};
 const EVENTS: Service = Service {
     name: "events",
     target: "AWSEvents",
-    endpoint_variable: "AWS_ENDPOINT_URL_EVENTBRIDGE",
+    id: "EventBridge",
 };
 /// What all attempts may take together: a pass may have used all its time but for
 /// five seconds.

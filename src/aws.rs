@@ -1,7 +1,7 @@
 //! What the clients of both services have in common: their settings, how their
 //! answers are checked before anybody believes them, and how their errors read.
 
-mod call;
+pub(crate) mod call;
 mod error;
 
 use std::sync::Arc;

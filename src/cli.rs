@@ -4,7 +4,7 @@
 //! done, 1 failed, and `plan` 2 when there are changes.
 //!
 //! Each command is a file: `adopt`, `check`, `doctor`, `emulate`, `explain`,
-//! `export`, `mapping`, `report`, `simulate`, and `reconcile` for both `plan` and
+//! `export`, `history`, `mapping`, `remote`, `report`, `simulate`, and `reconcile` for both `plan` and
 //! `apply`; `manual` has those that print what the definitions lead to. They read
 //! through the [`Engine`](crate::sync::Engine), and decide nothing themselves.
 //! What they share:
@@ -22,12 +22,14 @@ mod doctor;
 mod emulate;
 mod explain;
 mod export;
+mod history;
 mod manual;
 mod mapping;
 mod output;
 mod place;
 mod progress;
 mod reconcile;
+mod remote;
 mod report;
 mod schema;
 mod simulate;
@@ -78,6 +80,11 @@ enum Command {
     /// Create, update, get, delete or list session mappings by hand
     #[command(subcommand)]
     Mapping(mapping::Call),
+    /// Give orders to the deployed function
+    #[command(subcommand)]
+    Remote(remote::Order),
+    /// Say who got or lost what, out of the function's log
+    History(history::Arguments),
     /// Say who can open which Studio, for people, spreadsheets and auditors
     Report(report::Arguments),
     /// Say whether everything is in place: credentials, permissions, Studios,
@@ -131,6 +138,8 @@ pub async fn main() -> ExitCode {
         Command::Apply(arguments) => reconcile::apply(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
+        Command::History(arguments) => history::run(arguments).await,
+        Command::Remote(order) => remote::run(order).await,
         Command::Report(arguments) => report::run(arguments).await,
         Command::Adopt(arguments) => adopt::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,

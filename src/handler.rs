@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
+use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant};
 
@@ -109,10 +110,38 @@ impl Function {
                 self.reconcile(studio.as_deref(), approve.as_deref(), mode, deadline)
                     .await
             }
+            Payload::Request(Ok(Request::Status)) => {
+                let counts = Counts {
+                    unfinished: self.unfinished(),
+                    ..Counts::default()
+                };
+                self.count(&Pass::default(), counts);
+                Ok(self.status())
+            }
             // A request may name a person, in whatever field: no matter for the log.
             Payload::Request(Err(why)) => Ok(self.refuse(why)),
             Payload::Unknown(why) => Ok(self.reject(&payload, &why)),
         }
+    }
+
+    /// How it is configured, and what it remembers.
+    fn status(&self) -> Value {
+        let table = self.engine.table();
+        let full_pass = *locked(&self.full_pass_ms);
+        let full_pass = full_pass.and_then(DateTime::from_timestamp_millis);
+        let studios = table.studios.iter();
+        let studios = studios.map(|one| json!({ "studio": one.alias, "studio_id": one.id }));
+        json!({
+            "action": "status",
+            "release": env!("CARGO_PKG_VERSION"),
+            "mode": self.engine.mode().name(),
+            "identity_store_id": self.store_id(),
+            "table": table.digest(),
+            "studios": studios.collect::<Vec<_>>(),
+            "rules": table.rules.len(),
+            "unfinished": self.unfinished(),
+            "full_pass": full_pass.map(|began| began.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        })
     }
 
     async fn reconcile(

@@ -17,6 +17,8 @@ pub(crate) mod resolve;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use sha2::{Digest, Sha256};
+
 pub use document::{Assign, Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace};
 
 use crate::identity::{Id, IdentityType};
@@ -241,6 +243,14 @@ impl Pattern {
 }
 
 impl Table {
+    /// Tells whether two tables say the same, however they are written: only within
+    /// one release.
+    pub fn digest(&self) -> String {
+        let hash = Sha256::digest(format!("{self:?}").as_bytes());
+        let bytes = hash.iter().take(8);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The Studio of this alias or id, by its place in [`Table::studios`].
     ///
     /// # Errors

@@ -37,6 +37,9 @@ const CHANGE: &str = "change";
 /// CloudWatch Logs' filter for the records that the guard remembers by.
 pub const DELETIONS: &str = r#"{ ($.message = "change") && ($.action = "delete") }"#;
 
+/// CloudWatch Logs' filter for the records of changes that were made.
+pub const CHANGES: &str = r#"{ ($.message = "change") && ($.outcome = "done") }"#;
+
 impl Record<'_> {
     /// Writes it to the log.
     pub fn write(&self) {
@@ -149,5 +152,63 @@ pub fn deletion(line: &str) -> Option<Deletion> {
         studio_id: text("studio_id")?.to_owned(),
         identity: Identity { kind, id },
         fate,
+    })
+}
+
+/// A change that was made, as its record tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// What.
+    pub action: Action,
+    /// The Studio's alias then.
+    pub studio: String,
+    /// The Studio's id.
+    pub studio_id: String,
+    /// Whose mapping.
+    pub identity: Identity,
+    /// Their name, where names stand in the log.
+    pub name: Option<String>,
+    /// The session policy after.
+    pub session_policy: Option<String>,
+    /// The session policy before.
+    pub previous_policy: Option<String>,
+    /// The rule that wanted it, by its place in the table of then.
+    pub rule: Option<u64>,
+    /// The group through which the rule fitted.
+    pub via_group: Option<Id>,
+    /// Whether a person approved it.
+    pub approved: bool,
+    /// The events that led to it.
+    pub cause: Option<String>,
+    /// The same as CloudTrail calls them.
+    pub cloudtrail: Option<String>,
+}
+
+/// Reads a line of the log: the change that it tells of, if that was made.
+pub fn change(line: &str) -> Option<Past> {
+    let record: Value = serde_json::from_str(line).ok()?;
+    let text = |field: &str| record[field].as_str().map(str::to_owned);
+    let is_change = record["message"] == CHANGE && record["outcome"] == Outcome::Done.name();
+    if !is_change {
+        return None;
+    }
+    let kind: IdentityType = serde_json::from_value(record["identity_type"].clone()).ok()?;
+    let via_group = record["via_group"].as_str();
+    Some(Past {
+        action: serde_json::from_value(record["action"].clone()).ok()?,
+        studio: text("studio")?,
+        studio_id: text("studio_id")?,
+        identity: Identity {
+            kind,
+            id: Id::from_service(record["identity_id"].as_str()?)?,
+        },
+        name: text("identity_name"),
+        session_policy: text("session_policy"),
+        previous_policy: text("previous_policy"),
+        rule: record["rule"].as_u64(),
+        via_group: via_group.and_then(Id::from_service),
+        approved: record["approved"] == true,
+        cause: text("cause"),
+        cloudtrail: text("cloudtrail"),
     })
 }

@@ -33,6 +33,9 @@ pub struct Call {
     operation: Operation<Value, Value, ErrorMetadata>,
 }
 
+/// What an answer says, or which error it is.
+pub(crate) type Read = Result<Value, OrchestratorError<ErrorMetadata>>;
+
 /// Whose call it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Service {
@@ -90,14 +93,30 @@ impl Call {
             headers.insert("x-amz-target", target.clone());
             Ok(request)
         };
+        let witness = Some(Witness(Arc::clone(tally)));
+        Call::in_words(service, name, sdk, timeouts, witness, write, read)
+    }
+
+    /// A call that is written and read in another way.
+    pub(crate) fn in_words(
+        service: Service,
+        name: &'static str,
+        sdk: &SdkConfig,
+        timeouts: TimeoutConfig,
+        witness: Option<Witness>,
+        write: impl Fn(Value) -> Result<HttpRequest, BoxError> + Send + Sync + 'static,
+        read: fn(&HttpResponse) -> Read,
+    ) -> Call {
         let mut operation = Operation::builder()
             .service_name(service.name)
             .operation_name(name)
             .endpoint_url(&service.endpoint(sdk))
             .no_retry()
             .timeout_config(timeouts)
-            .interceptor(Witness(Arc::clone(tally)))
             .runtime_plugin(signed(service, sdk));
+        if let Some(witness) = witness {
+            operation = operation.interceptor(witness);
+        }
         if let Some(client) = sdk.http_client() {
             operation = operation.http_client(client);
         }
@@ -165,7 +184,7 @@ fn suffix(region: &str, dual_stack: bool) -> &'static str {
 }
 
 /// What the answer says: its JSON, or which error it is.
-fn read(response: &HttpResponse) -> Result<Value, OrchestratorError<ErrorMetadata>> {
+pub(crate) fn read(response: &HttpResponse) -> Read {
     let body = response.body().bytes().unwrap_or_default();
     let body = match serde_json::from_slice::<Value>(body) {
         Ok(body) => body,

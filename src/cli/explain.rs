@@ -82,12 +82,21 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         .transpose()?;
     let explaining = connected.engine.explain(&subject, only, no_deadline());
     let explanation = watched(&connected.engine, "reading", explaining).await;
-    match arguments.output {
+    print(&mut connected, &explanation, arguments.output).await
+}
+
+/// Prints an explanation; how the command ends.
+pub(super) async fn print(
+    connected: &mut Connected,
+    explanation: &Explanation,
+    output: Output,
+) -> Result<ExitCode, String> {
+    match output {
         Output::Json => outln!("{:#}", json!(explanation)),
-        Output::Csv => put(as_csv(&explanation)?)?,
+        Output::Csv => put(as_csv(explanation)?)?,
         Output::Table => {
-            connected.learn_names(&explanation).await;
-            put(connected.tell_why(&explanation))?;
+            connected.learn_names(explanation).await;
+            put(connected.tell_why(explanation))?;
         }
     }
     explanation

@@ -1,7 +1,7 @@
 //! `plan` and `apply`: what would change, and making it so. The same pass as the
 //! function's, with its guard and its pace.
 
-mod shown;
+pub(super) mod shown;
 
 use std::collections::{BTreeSet, HashMap};
 use std::process::ExitCode;
@@ -76,11 +76,16 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
         Output::Csv => connected.print_csv(&pass, detailed)?,
         Output::Table => put(connected.tell(&pass, detailed))?,
     }
-    Ok(match (is_sound(&pass), pass.report.changes.is_empty()) {
+    Ok(code_of_plan(&pass))
+}
+
+/// How a plan ends.
+pub(super) fn code_of_plan(pass: &Pass) -> ExitCode {
+    match (is_sound(pass), pass.report.changes.is_empty()) {
         (false, _) => ExitCode::FAILURE,
         (true, true) => ExitCode::SUCCESS,
         (true, false) => ExitCode::from(CHANGES),
-    })
+    }
 }
 
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String> {
@@ -173,7 +178,7 @@ impl Connected {
         self.learn_names_of(left, pass).await;
     }
 
-    async fn learn_names_of(&mut self, mut whose: BTreeSet<Identity>, pass: &Pass) {
+    pub(super) async fn learn_names_of(&mut self, mut whose: BTreeSet<Identity>, pass: &Pass) {
         whose.retain(|identity| !self.words.names.contains_key(identity));
         let names = self.engine.names(&whose, no_deadline());
         let names = watched(&self.engine, "looking up names", names).await;

@@ -15,6 +15,8 @@ use crate::report::{ChangeReport, Outcome};
 #[derive(Debug, Default)]
 pub(super) struct Words {
     pub(super) names: BTreeMap<Identity, String>,
+    /// Whether it is the deployed function's answer that is told.
+    pub(super) is_remote: bool,
     /// By ARN.
     session_policies: BTreeMap<String, String>,
 }
@@ -25,6 +27,7 @@ impl Words {
         let policies = document.session_policies.iter();
         Words {
             names: BTreeMap::new(),
+            is_remote: false,
             session_policies: policies
                 .map(|(alias, arn)| (arn.clone(), alias.clone()))
                 .collect(),

@@ -1,7 +1,7 @@
 //! What else an account has: policies, roles, event rules, trails, and functions
 //! that report. What is not in here is not there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -86,7 +86,7 @@ pub enum ManagementEvents {
     None,
 }
 
-/// A function that reports its metrics.
+/// A function that reports its metrics, and that can be invoked.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Function {
@@ -97,6 +97,19 @@ pub struct Function {
     /// How long ago it completed a full pass, counted from when it is asked. It
     /// reports every five minutes that an event led to none.
     pub full_pass_minutes_ago: Option<u32>,
+    /// The CloudFormation stack that it is a part of.
+    pub stack: Option<String>,
+    /// Its variables: `POLICY_TABLE` (a path is one from where the emulator runs),
+    /// `MODE`. Unless they say, the identity store is the world's.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Function {
+    /// Where it writes its log.
+    pub fn log_group(&self) -> String {
+        format!("/aws/lambda/{}", self.name)
+    }
 }
 
 fn yes() -> bool {

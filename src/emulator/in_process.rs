@@ -42,7 +42,10 @@ impl HttpConnector for InProcess {
             let headers: HeaderMap = headers.collect();
             // Requests of these services are held in memory.
             let body = Bytes::copy_from_slice(request.body().bytes().unwrap_or_default());
-            let response = server::respond_to(world, headers, body).await;
+            let (_, path) = request.uri().split_once("://").unwrap_or_default();
+            let path = path.find('/').map_or("/", |at| &path[at..]);
+            let path = path.split('?').next().unwrap_or(path);
+            let response = server::respond_to(world, path, headers, body).await;
             let (head, body) = response.map_err(broken)?.into_parts();
             let Ok(body) = body.collect().await;
             let body = body.to_bytes();

@@ -30,7 +30,8 @@
 //!          │    │                ├▶ studios.rs          EMR's Studios and mappings
 //!          │    │                ├▶ account.rs          STS and IAM
 //!          │    │                ├▶ watching.rs         EventBridge, CloudTrail, CloudWatch
-//!          │    │                └▶ logs.rs             CloudWatch Logs
+//!          │    │                ├▶ logs.rs             CloudWatch Logs
+//!          │    │                └▶ functions.rs        Lambda, CloudFormation
 //!          │    └▶ calls.rs                             what was asked, and its outcome
 //!          └▶ protocol.rs                               JSON and XML, to JSON and back
 //! ```
@@ -62,6 +63,7 @@ mod calls;
 mod deployment;
 mod directory;
 mod faults;
+mod functions;
 mod identity_store;
 mod in_process;
 mod limits;

@@ -14,6 +14,8 @@ pub(super) struct Asked {
     /// `None`: of nobody who is here.
     pub(super) service: Option<Service>,
     pub(super) operation: String,
+    /// What it is about, where the path says so: the name of a function.
+    pub(super) subject: String,
     /// `None`: it cannot be read.
     pub(super) input: Option<Value>,
 }
@@ -24,13 +26,28 @@ enum Protocol {
     Json,
     /// AWS Query: a form with an `Action`, answered in XML.
     Query,
+    /// Lambda's REST: the operation and its subject are in the path.
+    Rest,
 }
 
 /// An answer's content type and body.
 pub(super) type Written = (&'static str, Vec<u8>);
 
 impl Asked {
-    pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Asked {
+    pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Asked {
+        if let Some(rest) = path.strip_prefix("/2015-03-31/functions/") {
+            let (name, asked) = rest.split_once('/').unwrap_or((rest, ""));
+            return Asked {
+                protocol: Protocol::Rest,
+                service: Some(Service::Lambda),
+                operation: match asked {
+                    "invocations" => "Invoke".to_owned(),
+                    other => other.to_owned(),
+                },
+                subject: unescaped(name).unwrap_or_default(),
+                input: serde_json::from_slice(body).ok().filter(Value::is_object),
+            };
+        }
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let form = "application/x-www-form-urlencoded";
         if header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with(form)) {
@@ -45,9 +62,11 @@ impl Asked {
                     "2011-06-15" => Some(Service::Sts),
                     "2010-05-08" => Some(Service::Iam),
                     "2010-08-01" => Some(Service::CloudWatch),
+                    "2010-05-15" => Some(Service::CloudFormation),
                     _ => None,
                 },
                 operation: parameter("Action").to_owned(),
+                subject: String::new(),
                 input,
             };
         }
@@ -66,6 +85,7 @@ impl Asked {
                 _ => None,
             },
             operation: operation.to_owned(),
+            subject: String::new(),
             input: serde_json::from_slice(body).ok().filter(Value::is_object),
         }
     }
@@ -74,7 +94,7 @@ impl Asked {
     pub(super) fn answer(&self, answer: &Value, request_id: &str) -> Written {
         let operation = &self.operation;
         match self.protocol {
-            Protocol::Json => json_text(answer),
+            Protocol::Json | Protocol::Rest => json_text(answer),
             Protocol::Query => {
                 let mut text = format!("<{operation}Response><{operation}Result>");
                 xml(answer, &mut text);
@@ -90,7 +110,7 @@ impl Asked {
     /// Writes a refusal as the caller expects it.
     pub(super) fn refusal(&self, refusal: &Refusal, request_id: &str) -> Written {
         match self.protocol {
-            Protocol::Json => json_text(&refusal.body),
+            Protocol::Json | Protocol::Rest => json_text(&refusal.body),
             Protocol::Query => {
                 let message = ["message", "Message"];
                 let message = message.iter().find_map(|name| refusal.body.get(name));

@@ -23,7 +23,7 @@ use super::faults::FaultKind;
 use super::protocol::{Asked, Written};
 use super::wire::{Answer, Caller, Refusal, Service};
 use super::world::World;
-use super::{account, identity_store, lock, logs, studios, watching};
+use super::{account, functions, identity_store, lock, logs, studios, watching};
 
 pub(super) type Body = BoxBody<Bytes, Infallible>;
 
@@ -78,31 +78,31 @@ async fn respond(
         let refusal = Refusal::front_door(404, "UnknownOperationException", message);
         return Ok(turned_away(&refusal));
     }
-    respond_to(world, head.headers, body).await
+    respond_to(world, head.uri.path(), head.headers, body).await
 }
 
 /// Answers a request, however it came.
 pub(super) async fn respond_to(
     world: Arc<Mutex<World>>,
+    path: &str,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response<Body>, io::Error> {
     // In a task of its own: a service finishes what it began, also where the caller
     // has hung up. A write that timed out takes effect all the same.
-    let answering = tokio::spawn(async move {
-        let asked = Asked::read(&headers, &body);
-        answer(&world, caller(&headers), asked, &body).await
-    });
+    let asked = Asked::read(path, &headers, &body);
+    let answering =
+        tokio::spawn(async move { answer(&world, caller(&headers), asked, &body).await });
     answering.await.map_err(io::Error::other)?
 }
 
 async fn answer(
-    world: &Mutex<World>,
+    world: &Arc<Mutex<World>>,
     mut caller: Caller,
     mut asked: Asked,
     body: &[u8],
 ) -> Result<Response<Body>, io::Error> {
-    let input = asked.input.take();
+    let mut input = asked.input.take();
     let (service, operation) = (asked.service, asked.operation.as_str());
     let (number, account, verdict) = {
         let world = &mut *lock(world);
@@ -122,6 +122,14 @@ async fn answer(
 
     tokio::time::sleep(verdict.delay).await;
 
+    // A function runs while the world goes on: it calls it itself.
+    let ran = match (service, &verdict.fault) {
+        (Some(Service::Lambda), None) if operation == "Invoke" => {
+            let payload = input.take().unwrap_or(Value::Null);
+            Some(functions::invoke(world, &caller, &asked.subject, payload).await)
+        }
+        _ => None,
+    };
     let world = &mut *lock(world);
     let (outcome, response) = match service {
         None => answered(Err(unknown(operation)), &asked, &caller),
@@ -130,7 +138,10 @@ async fn answer(
             let fault = verdict.fault.as_ref();
             let id = &caller.request_id;
             let refusal = fault.and_then(|fault| fault.refusal(service, operation, account, id));
-            let act = || operate(world, &caller, service, operation, input, &verdict.mangling);
+            let act = || match ran {
+                Some(answer) => answer,
+                None => operate(world, &caller, service, operation, input, &verdict.mangling),
+            };
             match (refusal, fault) {
                 (Some(refusal), _) => answered(Err(refusal), &asked, &caller),
                 (None, Some(fault)) => spoiled(fault, &asked, &caller, act),
@@ -203,6 +214,8 @@ fn operate(
         Service::EventBridge => watching::event_bridge(world, caller, operation, &input),
         Service::CloudTrail => watching::cloud_trail(world, caller, operation, &input),
         Service::CloudWatch => watching::cloud_watch(world, caller, operation, &input),
+        Service::CloudFormation => functions::cloud_formation(world, caller, operation, &input),
+        Service::Lambda => None,
         Service::Logs => logs::answer(world, operation, &input),
     };
     let mut answer = answer.unwrap_or_else(|| Err(unknown(operation)))?;
@@ -219,6 +232,9 @@ fn unknown(operation: &str) -> Refusal {
 
 fn answered(answer: Answer, asked: &Asked, caller: &Caller) -> (Outcome, Option<Response<Body>>) {
     let id = &caller.request_id;
+    let failed = answer
+        .as_ref()
+        .is_ok_and(|answer| answer["errorType"].is_string());
     let (status, code, written) = match answer {
         Ok(answer) => (200, None, asked.answer(&answer, id)),
         Err(refusal) => {
@@ -226,8 +242,19 @@ fn answered(answer: Answer, asked: &Asked, caller: &Caller) -> (Outcome, Option<
             (refusal.status, Some(refusal.code), written)
         }
     };
+    let mut response = response(status, written, id);
+    if asked.service == Some(Service::Lambda) {
+        let error = match &code {
+            Some(code) => Some(("x-amzn-errortype", code.as_str())),
+            None if failed => Some(("x-amz-function-error", "Unhandled")),
+            None => None,
+        };
+        if let Some((name, Ok(value))) = error.map(|(name, text)| (name, text.parse())) {
+            response.headers_mut().insert(name, value);
+        }
+    }
     let outcome = Outcome::Answered { status, code };
-    (outcome, Some(response(status, written, id)))
+    (outcome, Some(response))
 }
 
 /// The faults that are no error answer of the service: something broke on the way.

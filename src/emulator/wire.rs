@@ -17,6 +17,8 @@ pub(super) enum Service {
     EventBridge,
     CloudTrail,
     CloudWatch,
+    CloudFormation,
+    Lambda,
     Logs,
 }
 
@@ -31,6 +33,8 @@ impl Service {
             Service::EventBridge => "eventbridge",
             Service::CloudTrail => "cloudtrail",
             Service::CloudWatch => "cloudwatch",
+            Service::CloudFormation => "cloudformation",
+            Service::Lambda => "lambda",
             Service::Logs => "logs",
         }
     }
@@ -48,7 +52,10 @@ impl Service {
     /// have it, or as those have it that once spoke XML.
     pub(super) fn denial(self) -> (u16, &'static str) {
         match self {
-            Service::Sts | Service::Iam | Service::CloudWatch => (403, "AccessDenied"),
+            Service::Sts | Service::Iam | Service::CloudWatch | Service::CloudFormation => {
+                (403, "AccessDenied")
+            }
+            Service::Lambda => (403, "AccessDeniedException"),
             Service::Emr
             | Service::IdentityStore
             | Service::EventBridge

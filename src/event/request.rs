@@ -19,6 +19,8 @@ pub enum Request {
     },
     /// Why an identity is, or is not, mapped.
     Explain(Subject),
+    /// How the function is configured, and what it remembers. No call is made.
+    Status,
 }
 
 /// Whom a person asks about.
@@ -31,10 +33,11 @@ pub enum Subject {
 }
 
 /// What an order can be.
-const ACTIONS: [&str; 3] = ["reconcile", "plan", "explain"];
-/// What a pass takes, and what an explanation does.
+const ACTIONS: [&str; 4] = ["reconcile", "plan", "explain", "status"];
+/// What a pass takes, what an explanation does, and what a look at the function.
 const OF_PASS: [&str; 3] = ["action", "studio", "approve"];
 const OF_EXPLAIN: [&str; 5] = ["action", "user", "user_id", "group", "group_id"];
+const OF_STATUS: [&str; 1] = ["action"];
 
 /// Whether somebody meant it as an order, however misspelt. It may then name
 /// somebody.
@@ -63,6 +66,7 @@ pub(super) fn read(fields: &Map<String, Value>) -> Result<Request, String> {
     let known: &[&str] = match fields.get("action").and_then(Value::as_str) {
         Some("reconcile" | "plan") => &OF_PASS,
         Some("explain") => &OF_EXPLAIN,
+        Some("status") => &OF_STATUS,
         _ => return Err(no_action(fields)),
     };
     // A misspelt `studio` would otherwise widen the order to all Studios.
@@ -74,6 +78,9 @@ pub(super) fn read(fields: &Map<String, Value>) -> Result<Request, String> {
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
         Some(_) => Err(format!("{name}: that is not a text that says something")),
     };
+    if fields["action"] == "status" {
+        return Ok(Request::Status);
+    }
     if fields["action"] != "explain" {
         return Ok(Request::Reconcile {
             studio: text("studio")?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::observe::Observation;
@@ -30,7 +30,7 @@ pub struct Explanation {
 }
 
 /// The answer for one Studio.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudioExplanation {
     /// The Studio's alias.
     pub studio: String,
@@ -52,7 +52,7 @@ pub struct StudioExplanation {
 }
 
 /// A rule that fits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleExplanation {
     /// Its place in the table.
     pub rule: usize,

@@ -1593,7 +1593,7 @@ fn an_explanation_can_be_asked_for_by_name_or_id() {
 fn a_wrong_request_is_refused_with_what_is_wrong() {
     let text = "that is not a text that says something";
     let one = "explain: give exactly one of user, user_id, group, group_id";
-    let actions = "actions are reconcile, plan, explain";
+    let actions = "actions are reconcile, plan, explain, status";
     let of_pass = "there is no such field; known are action, studio, approve";
     let of_explain = "there is no such field; known are action, user, user_id, group, group_id";
     for (payload, expected) in [

@@ -99,6 +99,7 @@ fn check_order(payload: &Value, request: &Request) {
             };
             json!({ "action": "explain", name: value })
         }
+        Request::Status => json!({ "action": "status" }),
     };
     for (name, value) in fields {
         let same = match name.as_str() {
@@ -116,8 +117,8 @@ fn check_order(payload: &Value, request: &Request) {
 
 /// All that a refusal says is in these words.
 const OUR_WORDS: &str = "a request is a JSON object, bare action: is missing; actions are \
-    reconcile, plan, explain action: that is none; did you mean \"reconcile\" \"plan\" \
-    \"explain\" \"action\" \"studio\" \"approve\" \"user\" \"user_id\" \"group\" \"group_id\"? a \
+    reconcile, plan, explain, status action: that is none; did you mean \"reconcile\" \"plan\" \
+    \"explain\" \"status\" \"action\" \"studio\" \"approve\" \"user\" \"user_id\" \"group\" \"group_id\"? a \
     field: there is no such field; known are action, studio, approve action, user, user_id, \
     group, group_id: that is not a text that says something that is not an id explain: give \
     exactly one of user, user_id, group, group_id";

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use emr_studio_sync::emulator::IdentityType;
 use serde_json::Value;
 use support::desk::Desk;
-use support::{ANALYST, ANALYTICS, FOREIGN, SCIENCE, world};
+use support::{ANALYST, ANALYTICS, FOREIGN, SCIENCE, table, world};
+
+use crate::remote::deployed;
 
 /// The names of all fields, at whatever depth.
 fn fields(value: &Value, into: &mut BTreeSet<String>) {
@@ -44,6 +46,7 @@ async fn every_field_of_the_json_is_documented() {
     start
         .map(SCIENCE, IdentityType::Group, "data-engineers", ANALYST)
         .unwrap();
+    let start = deployed(start, "apply", &table(|_| ()));
     let desk = Desk::new(start).await;
     desk.write("wrong.toml", "studios = 7");
     for (head, arguments) in [
@@ -55,6 +58,21 @@ async fn every_field_of_the_json_is_documented() {
         ("report", &["report"]),
         ("mapping get, mapping list", &["mapping", "list"]),
         ("doctor", &["doctor"]),
+        ("plan, apply", &["remote", "plan", "--stack", "studio-sync"]),
+        (
+            "remote status",
+            &["remote", "status", "--stack", "studio-sync"],
+        ),
+        // There is something in the log now.
+        (
+            "plan, apply",
+            &["remote", "reconcile", "--stack", "studio-sync", "--yes"],
+        ),
+        ("history", &["history", "--stack", "studio-sync"]),
+        (
+            "history",
+            &["history", "--stack", "studio-sync", "--at", "0m"],
+        ),
     ] {
         let said = desk.run(&[arguments, &["--output", "json"]].concat()).await;
         let printed: Value = serde_json::from_str(&said.out).expect(&said.err);

@@ -10,6 +10,7 @@
 mod event;
 mod fit;
 mod guard;
+mod history;
 mod hostile;
 mod links;
 mod parameters;
@@ -84,6 +85,7 @@ mod recipe;
 #[cfg(feature = "cli")]
 mod reconcile;
 #[cfg(feature = "cli")]
+mod remote;
 mod report;
 #[cfg(feature = "cli")]
 mod simulate;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::connection::Connected;
 use crate::cli::output::{csv, harmless, put};
-use crate::cli::words::paint;
+use crate::cli::words::{Words, paint};
 use crate::config::Mode;
 use crate::identity::Identity;
 use crate::plan::LeftAlone;
@@ -20,7 +20,7 @@ const JSON_VERSION: u32 = 1;
 
 impl Connected {
     /// The plan as people read it.
-    pub(super) fn tell(&self, pass: &Pass, detailed: bool) -> String {
+    pub(in crate::cli) fn tell(&self, pass: &Pass, detailed: bool) -> String {
         let mut text = String::new();
         let report = &pass.report;
         let studios = &self.engine.table().studios;
@@ -51,13 +51,13 @@ impl Connected {
             }
         }
         text += &problems(report);
-        let _ = writeln!(text, "{}", summary(report));
+        let _ = writeln!(text, "{}", summary(report, &self.words));
         text
     }
 
     /// What came of the changes that were shown before: what was not done, and
     /// how many were.
-    pub(super) fn tell_made(&self, pass: &Pass) -> String {
+    pub(in crate::cli) fn tell_made(&self, pass: &Pass) -> String {
         let not_done = pass.report.changes.iter();
         let not_done = not_done.filter(|change| change.outcome != Outcome::Done);
         let lines = not_done.map(|change| format!("  {}\n", self.words.change(change)));
@@ -65,12 +65,12 @@ impl Connected {
         format!(
             "\n{lines}{}{}\n",
             problems(&pass.report),
-            summary(&pass.report)
+            summary(&pass.report, &self.words)
         )
     }
 
     /// The changes, a line each; what is no change goes to standard error.
-    pub(super) fn print_csv(&self, pass: &Pass, detailed: bool) -> Result<(), String> {
+    pub(in crate::cli) fn print_csv(&self, pass: &Pass, detailed: bool) -> Result<(), String> {
         let name_of = |identity: &Identity| {
             let name = self.words.names.get(identity);
             name.map(|name| harmless(name)).unwrap_or_default()
@@ -123,14 +123,14 @@ impl Connected {
         }
         put(csv(&COLUMNS, &rows)?)?;
         anstream::eprint!("{}", problems(&pass.report));
-        if let Some(approving) = approving(&pass.report) {
+        if let Some(approving) = approving(&pass.report, &self.words) {
             anstream::eprintln!("! {approving}");
         }
         Ok(())
     }
 
     /// The plan as programs read it: the report, and names beside the ids.
-    pub(super) fn json(&self, pass: &Pass) -> Value {
+    pub(in crate::cli) fn json(&self, pass: &Pass) -> Value {
         let mut all = json!(pass.report);
         all["version"] = json!(JSON_VERSION);
         for (row, change) in pass.report.changes.iter().enumerate() {
@@ -166,7 +166,7 @@ const COLUMNS: [&str; 11] = [
     "identity_name",
 ];
 
-pub(super) fn identity_of(change: &ChangeReport) -> Identity {
+pub(in crate::cli) fn identity_of(change: &ChangeReport) -> Identity {
     Identity {
         kind: change.identity_type,
         id: change.identity_id.clone(),
@@ -174,7 +174,7 @@ pub(super) fn identity_of(change: &ChangeReport) -> Identity {
 }
 
 /// The last line: how many of what.
-pub(super) fn summary(report: &Report) -> String {
+fn summary(report: &Report, words: &Words) -> String {
     let with = |outcome| {
         let changes = report.changes.iter();
         changes.filter(|change| change.outcome == outcome).count()
@@ -206,18 +206,20 @@ pub(super) fn summary(report: &Report) -> String {
             report.unchanged
         ),
     };
-    if let Some(approving) = approving(report) {
+    if let Some(approving) = approving(report, words) {
         line += &format!("\n{approving}");
     }
     line
 }
 
 /// How held deletions are let go.
-fn approving(report: &Report) -> Option<String> {
+fn approving(report: &Report, words: &Words) -> Option<String> {
     let plan_id = report.plan_id.as_ref()?;
-    Some(format!(
-        "The held deletions go with: apply --approve {plan_id}"
-    ))
+    let command = match words.is_remote {
+        true => "remote approve",
+        false => "apply --approve",
+    };
+    Some(format!("The held deletions go with: {command} {plan_id}"))
 }
 
 /// What a person should know, a line each.

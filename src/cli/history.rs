@@ -1,0 +1,206 @@
+//! `history`: who got or lost what, when, by which rule, event and identity, out of
+//! the function's own log.
+
+mod past;
+mod shown;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use clap::Args;
+use tokio::sync::Semaphore;
+
+use super::connection::{Connected, no_deadline};
+use super::output::Output;
+use super::remote::Deployed;
+use crate::aws::{CallError, Kind, Tally};
+use crate::identity::{Id, Identity, IdentityType};
+use crate::log::Log;
+use crate::record::Past;
+
+/// So often a log that is followed is read again.
+const FOLLOWED_EVERY: Duration = Duration::from_secs(2);
+/// A line may be found only some time after it was written: so far back each
+/// reading of a followed log looks.
+const LATE_MS: i64 = 60_000;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "What was made by others than the function is not in its log.\nNames are those in \
+    the log (LogNames), or else those that the identity store has now.\n\n\
+    Examples:\n  emr-studio-sync history --stack emr-studio-sync --user alice@example.com --since 90d\n  \
+    emr-studio-sync history --stack emr-studio-sync --table policy.toml --at 2026-03-02T12:00:00Z"
+)]
+pub(super) struct Arguments {
+    /// Only this user, by user name or id
+    #[arg(long, value_name = "NAME|ID", conflicts_with = "group")]
+    user: Option<String>,
+    /// Only this group, by display name or id
+    #[arg(long, value_name = "NAME|ID")]
+    group: Option<String>,
+    /// Only this Studio, by alias or id
+    #[arg(long, value_name = "ALIAS|ID")]
+    studio: Option<String>,
+    /// From when on: so long ago (90m, 24h, 30d), a day or a time
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time)]
+    since: DateTime<Utc>,
+    /// Go on with what is done from now on, until Ctrl-C
+    #[arg(long)]
+    follow: bool,
+    /// Who could open what then, in the Studios of the table: the present mappings,
+    /// without what was done later
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["since", "follow"])]
+    at: Option<DateTime<Utc>>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    of: Deployed,
+}
+
+pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let sdk = arguments.of.account.sdk().await?;
+    let group = arguments.of.which.log_group(&sdk).await?;
+    let (flight, tally) = (Arc::new(Semaphore::new(1)), Arc::new(Tally::default()));
+    let log = Log::new(&group, &sdk, &flight, &tally);
+    let failed = |error: CallError| match error.kind {
+        Kind::Denied => {
+            format!("you may not read {group}: allow logs:FilterLogEvents on it ({error})")
+        }
+        _ if error.text.starts_with("ResourceNotFoundException") => {
+            format!("there is no log group {group}: see --stack, --region and --profile")
+        }
+        _ => error.to_string(),
+    };
+    match arguments.at {
+        Some(at) => past::at(&arguments, &log, at, failed).await,
+        None => changes(&arguments, &log, failed).await,
+    }
+}
+
+async fn changes(
+    arguments: &Arguments,
+    log: &Log,
+    failed: impl Fn(CallError) -> String,
+) -> Result<ExitCode, String> {
+    let mut connected = arguments.of.connect(Vec::new()).await?;
+    let only = arguments.only(&connected).await?;
+    let mut since_ms = arguments.since.timestamp_millis();
+    let (mut shown, mut is_first) = (Vec::new(), true);
+    loop {
+        let read = log.changes(since_ms, no_deadline()).await;
+        let mut rows = read.map_err(&failed)?;
+        rows.retain(|row| only.lets_through(&row.0) && !shown.contains(row));
+        if arguments.of.account.store_id().is_ok() {
+            connected.learn_names_in(&rows).await;
+        }
+        connected.print_history(&rows, arguments, is_first)?;
+        if !arguments.follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        shown.extend(rows);
+        let from_ms = Utc::now().timestamp_millis() - LATE_MS;
+        since_ms = since_ms.max(from_ms);
+        shown.retain(|(_, at_ms)| *at_ms >= since_ms);
+        is_first = false;
+        tokio::time::sleep(FOLLOWED_EVERY).await;
+    }
+}
+
+/// Which of the changes are asked for.
+struct Only {
+    identity: Option<(IdentityType, Option<Id>, String)>,
+    studio: Option<String>,
+}
+
+impl Only {
+    fn lets_through(&self, past: &Past) -> bool {
+        let whom = self.identity.as_ref().is_none_or(|(kind, id, name)| {
+            let is_it = match id {
+                Some(id) => past.identity.id == *id,
+                None => false,
+            };
+            past.identity.kind == *kind && (is_it || past.name.as_ref() == Some(name))
+        });
+        let studio = self.studio.as_ref();
+        whom && studio.is_none_or(|name| past.studio == *name || past.studio_id == *name)
+    }
+}
+
+impl Arguments {
+    async fn only(&self, connected: &Connected) -> Result<Only, String> {
+        let (kind, name) = match (&self.user, &self.group) {
+            (Some(name), _) => (IdentityType::User, name),
+            (_, Some(name)) => (IdentityType::Group, name),
+            (None, None) => {
+                return Ok(Only {
+                    identity: None,
+                    studio: self.studio.clone(),
+                });
+            }
+        };
+        let id = match Id::parse(name) {
+            Some(id) => Some(id),
+            // The log may have the names of those who are gone by now.
+            None if self.of.account.store_id().is_err() => None,
+            None => {
+                let store = connected.engine.store();
+                let found = match kind {
+                    IdentityType::User => store.user_id(name, no_deadline()).await,
+                    IdentityType::Group => store.group_id(name, no_deadline()).await,
+                };
+                found.map_err(|error| error.to_string())?.known().cloned()
+            }
+        };
+        if id.is_none() {
+            anstream::eprintln!(
+                "! the id of {name:?} is not known: only what is logged under that name is found \
+                 (LogNames); give the id in place of the name, or --identity-store-id"
+            );
+        }
+        Ok(Only {
+            identity: Some((kind, id, name.clone())),
+            studio: self.studio.clone(),
+        })
+    }
+}
+
+impl Connected {
+    async fn learn_names_in(&mut self, rows: &[(Past, i64)]) {
+        let named = rows.iter().flat_map(|(past, _)| {
+            let group = past.via_group.clone().map(Identity::group);
+            let whom = past.name.is_none().then(|| past.identity.clone());
+            [group, whom]
+        });
+        let mut whose: BTreeSet<Identity> = named.flatten().collect();
+        whose.retain(|identity| !self.words.names.contains_key(identity));
+        let names = self.engine.names(&whose, no_deadline()).await;
+        self.words.names.extend(names);
+    }
+}
+
+/// A time as people give it: `24h`, `2026-03-02`, `2026-03-02T12:00:00Z`.
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    if let Ok(day) = text.parse::<NaiveDate>() {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    let long = text.char_indices().last().and_then(|(last, unit)| {
+        let count: i64 = text[..last].parse().ok().filter(|count| *count >= 0)?;
+        match unit {
+            'm' => TimeDelta::try_minutes(count),
+            'h' => TimeDelta::try_hours(count),
+            'd' => TimeDelta::try_days(count),
+            _ => None,
+        }
+    });
+    let time = long.and_then(|long| Utc::now().checked_sub_signed(long));
+    time.ok_or_else(|| {
+        "that is no time: give 90m, 24h, 30d, 2026-03-02 or 2026-03-02T12:00:00Z".to_owned()
+    })
+}

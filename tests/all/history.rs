@@ -1,0 +1,257 @@
+//! Who got or lost what: told out of the log that the deployed function writes.
+
+use crate::support;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, LogLine, World};
+use serde_json::{Value, json};
+use support::desk::{Desk, Said};
+use support::{ANALYTICS, ENGINEER, FOREIGN, table, world};
+
+use crate::remote::deployed;
+
+const GROUP: &str = "/aws/lambda/studio-sync-Function-ABC";
+
+/// A function that has worked: alice left and dave came, between two full passes.
+async fn desk() -> Desk {
+    let desk = Desk::new(deployed(world(), "apply", &table(|_| ()))).await;
+    reconcile(&desk).await;
+    // In the past, so that there is a time between the two passes.
+    for line in &mut desk.emulator.world().log {
+        line.at_ms -= 3_600_000;
+    }
+    {
+        let mut world = desk.emulator.world();
+        world.remove_member("data-engineers", "alice").unwrap();
+        world.add_member("data-engineers", "dave").unwrap();
+        for mapping in world.mappings.values_mut() {
+            mapping.created -= 3_600.0;
+        }
+    }
+    reconcile(&desk).await;
+    desk
+}
+
+async fn reconcile(desk: &Desk) {
+    let said = desk
+        .run(&["remote", "reconcile", "--yes", "--stack", "studio-sync"])
+        .await;
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+async fn history(desk: &Desk, arguments: &[&str]) -> Said {
+    desk.run(&[&["history"], arguments, &["--stack", "studio-sync"]].concat())
+        .await
+}
+
+/// Without the times.
+fn untimed(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(|line| &line["2026-03-02T12:00:00Z  ".len()..]);
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn who_got_and_lost_what_is_told_by_rule_and_identity() {
+    let desk = desk().await;
+    let said = history(&desk, &[]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    insta::assert_snapshot!(untimed(&said.out), @r"
+    + analytics  alice                engineer              (rules[0], through data-engineers)
+    + analytics  bob                  engineer              (rules[0], through data-engineers)
+    + analytics  carol                analyst               (rules[1], through data-analysts)
+    + science    data-engineers       analyst               (rules[2])
+    + science    ops                  engineer              (rules[3])
+    - analytics  alice                engineer              (no rule wanted it)
+    + analytics  dave                 engineer              (rules[0], through data-engineers)
+    ");
+    let last_minutes = history(&desk, &["--since", "30m"]).await;
+    insta::assert_snapshot!(untimed(&last_minutes.out), @r"
+    - analytics  alice                engineer              (no rule wanted it)
+    + analytics  dave                 engineer              (rules[0], through data-engineers)
+    ");
+    let alice = history(&desk, &["--user", "alice"]).await;
+    insta::assert_snapshot!(untimed(&alice.out), @r"
+    + analytics  alice                engineer              (rules[0], through data-engineers)
+    - analytics  alice                engineer              (no rule wanted it)
+    ");
+    let group = history(&desk, &["--group", "data-engineers"]).await;
+    insta::assert_snapshot!(untimed(&group.out), @"+ science    data-engineers       analyst               (rules[2])");
+    let science = history(&desk, &["--studio", "science", "--user", "alice"]).await;
+    assert!(
+        science.out.starts_with("No changes since "),
+        "{}",
+        science.out
+    );
+}
+
+#[tokio::test]
+async fn history_is_there_for_programs_and_spreadsheets() {
+    let desk = desk().await;
+    let said = history(&desk, &["--user", "alice", "--output", "json"]).await;
+    let all: Value = serde_json::from_str(&said.out).expect(&said.err);
+    let changes = all["changes"].as_array().unwrap();
+    let alice = desk.emulator.world().user_id("alice").unwrap();
+    assert_eq!((&all["version"], changes.len()), (&json!(1), 2));
+    assert_eq!(changes[1]["action"], "delete");
+    assert_eq!(changes[1]["identity_id"], alice);
+    assert_eq!(changes[1]["identity_name"], "alice");
+    assert_eq!(changes[1]["previous_policy"], ENGINEER);
+    assert_eq!(changes[0]["via_group_name"], "data-engineers");
+    let said = history(&desk, &["--output", "csv"]).await;
+    assert_eq!(said.out.lines().count(), 1 + 7, "{}", said.out);
+}
+
+#[tokio::test]
+async fn who_could_open_what_then_is_told_without_what_came_later() {
+    let desk = desk().await;
+    // Somebody else's, made since.
+    desk.emulator
+        .world()
+        .map(ANALYTICS, IdentityType::User, "ops", FOREIGN)
+        .unwrap();
+    let between = chrono::Utc::now() - chrono::TimeDelta::minutes(30);
+    let said = history(&desk, &["--at", &between.to_rfc3339()]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let (_, shown) = said.out.split_once('\n').unwrap();
+    insta::assert_snapshot!(shown, @r"
+    ┌─────────────────────────────────────────────────────┐
+    │ Studio      Type    Who              Session policy │
+    ╞═════════════════════════════════════════════════════╡
+    │ analytics   USER    alice            engineer       │
+    │ analytics   USER    bob              engineer       │
+    │ analytics   USER    carol            analyst        │
+    │ science     USER    ops              engineer       │
+    │ science     GROUP   data-engineers   analyst        │
+    └─────────────────────────────────────────────────────┘
+    ");
+    let before = history(&desk, &["--at", "2d"]).await;
+    assert_eq!((before.code, before.out.as_str()), (1, ""));
+    assert!(
+        before.err.starts_with("error: the log begins at "),
+        "{}",
+        before.err
+    );
+    let alice = history(
+        &desk,
+        &["--at", "30m", "--user", "alice", "--output", "json"],
+    )
+    .await;
+    let all: Value = serde_json::from_str(&alice.out).expect(&alice.err);
+    assert_eq!(all["mappings"].as_array().unwrap().len(), 1);
+    assert_eq!(all["mappings"][0]["session_policy"], ENGINEER);
+}
+
+#[tokio::test]
+async fn a_change_that_others_made_since_is_said_to_be_one() {
+    let desk = desk().await;
+    // Taken away by hand, of which the log knows nothing.
+    {
+        let mut world = desk.emulator.world();
+        let dave = world.user_id("dave").unwrap();
+        let key = (ANALYTICS.to_owned(), IdentityType::User, dave);
+        world.mappings.remove(&key).unwrap();
+    }
+    let said = history(&desk, &["--at", "30m"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err
+            .contains("somebody else than the function has changed the mapping of"),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test]
+async fn a_log_that_is_followed_tells_each_change_once() {
+    let desk = desk().await;
+    let mut command = desk.tool(&[
+        "history",
+        "--follow",
+        "--since",
+        "30m",
+        "--stack",
+        "studio-sync",
+    ]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (told, mut said) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .for_each(|line| drop(told.send(line)));
+    });
+    let mut next = async || {
+        let next = tokio::time::timeout(std::time::Duration::from_secs(20), said.recv());
+        next.await.unwrap().unwrap()
+    };
+    assert!(next().await.contains("- analytics"));
+    assert!(next().await.contains("+ analytics"));
+    let line = {
+        let mut world = desk.emulator.world();
+        let first = world
+            .log
+            .iter()
+            .find(|line| line.message.contains("\"done\""));
+        let message = first.unwrap().message.clone();
+        let at_ms = chrono::Utc::now().timestamp_millis();
+        let group = GROUP.to_owned();
+        world.log.push(LogLine {
+            group,
+            at_ms,
+            message,
+        });
+        chrono::DateTime::from_timestamp_millis(at_ms).unwrap()
+    };
+    let one = next().await;
+    let time = line.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    assert!(one.starts_with(&time), "{one}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_may_not_be_read_or_is_not_there_is_told_as_that() {
+    let desk = desk().await;
+    let denied = Fault::on("FilterLogEvents", FaultKind::AccessDenied);
+    desk.emulator.world().faults.add(denied);
+    let said = history(&desk, &[]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("allow logs:FilterLogEvents on it"),
+        "{}",
+        said.err
+    );
+    desk.emulator.world().faults.rules.clear();
+    let said = desk.run(&["history", "--function", "nobody"]).await;
+    assert!(
+        said.err
+            .contains("there is no log group /aws/lambda/nobody"),
+        "{}",
+        said.err
+    );
+    let said = history(&desk, &["--since", "yesterday"]).await;
+    assert!(said.err.contains("that is no time"), "{}", said.err);
+}
+
+#[tokio::test]
+async fn the_history_that_the_docs_show_is_one() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/");
+    let read = |file: &str| std::fs::read_to_string(format!("{folder}{file}")).unwrap();
+    let seed = World::from_toml(&read("events/directory.toml")).unwrap();
+    let desk = Desk::new(seed.world).await;
+    let stack = ["--stack", "emr-studio-sync"];
+    let reconcile = [&["remote", "reconcile", "--yes"], &stack[..]].concat();
+    assert_eq!(desk.run(&reconcile).await.code, 0);
+    let docs = read("docs/operations.md");
+    let (_, block) = docs.split_once("```console\n$ emr-studio-sync ").unwrap();
+    let (command, rest) = block.split_once('\n').unwrap();
+    let (shown, _) = rest.split_once("\n```").unwrap();
+    let table = format!("{folder}events/policy.toml");
+    let command = command.replace("events/policy.toml", &table);
+    let said = desk.run(&command.split(' ').collect::<Vec<_>>()).await;
+    assert_eq!(untimed(&said.out), untimed(shown), "{}", said.err);
+}

@@ -16,12 +16,12 @@ use crate::aws::{self, Call, CallError, Kind, Service, Tally, Witness, call};
 const LAMBDA: Service = Service {
     name: "lambda",
     target: "",
-    endpoint_variable: "AWS_ENDPOINT_URL_LAMBDA",
+    id: "Lambda",
 };
 const CLOUD_FORMATION: Service = Service {
     name: "cloudformation",
     target: "",
-    endpoint_variable: "AWS_ENDPOINT_URL_CLOUDFORMATION",
+    id: "CloudFormation",
 };
 /// The longest that a function may run, and a little.
 const INVOCATION: Duration = Duration::from_secs(15 * 60 + 10);

@@ -111,6 +111,7 @@ async fn engine(url: &str, table: &str, emulator: Option<&Emulator>) -> Engine {
         table: read::table(table, Format::Json).unwrap(),
         mode: Mode::Plan,
         log_names: false,
+        access_events: false,
         log_group: None,
     };
     let mut sdk = aws::sdk_config()

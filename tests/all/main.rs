@@ -14,7 +14,6 @@ mod history;
 mod hostile;
 mod links;
 mod parameters;
-mod performance;
 mod plan;
 mod policy;
 mod semantics;
@@ -48,6 +47,8 @@ mod moto;
 #[cfg(feature = "cli")]
 mod other_account;
 #[cfg(feature = "cli")]
+mod performance;
+#[cfg(feature = "cli")]
 mod services;
 #[cfg(feature = "cli")]
 mod simulation;
@@ -71,6 +72,7 @@ mod doctor;
 mod export;
 #[cfg(feature = "cli")]
 mod json;
+#[cfg(feature = "cli")]
 mod manual;
 #[cfg(feature = "cli")]
 mod many;

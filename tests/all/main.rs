@@ -10,7 +10,6 @@
 mod event;
 mod fit;
 mod guard;
-mod history;
 mod hostile;
 mod links;
 mod parameters;
@@ -32,6 +31,8 @@ mod convergence;
 mod emulator;
 #[cfg(feature = "cli")]
 mod engine;
+#[cfg(feature = "cli")]
+mod history;
 #[cfg(feature = "cli")]
 mod hours;
 #[cfg(feature = "cli")]
@@ -86,6 +87,7 @@ mod recipe;
 mod reconcile;
 #[cfg(feature = "cli")]
 mod remote;
+#[cfg(feature = "cli")]
 mod report;
 #[cfg(feature = "cli")]
 mod simulate;

@@ -60,8 +60,7 @@ impl<'a, T> IntoIterator for &'a Named<T> {
 }
 
 impl<T: HasName> Named<T> {
-    /// One of them, to be changed in all but its name: [`Named::change`] sees to
-    /// that.
+    /// One of them, to be changed in all but its name, which is what it is found by.
     pub fn get_mut(&mut self, id: &str) -> Option<&mut T> {
         self.by_id.get_mut(id)
     }

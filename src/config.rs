@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::error::Problem;
 use crate::identity::store_id;
-use crate::policy::read::{self, Format};
+use crate::policy::read::Format;
+use crate::policy::source::Source;
 use crate::policy::{Table, resolve};
 
 /// What Lambda takes of environment variables, all of a function's together.
@@ -166,36 +167,34 @@ pub fn too_long_for_lambda(var: impl Fn(&str) -> Option<String>) -> Option<Probl
 /// A table given inline as JSON, or as the path of a file: absolute, or
 /// relative to the function's package.
 fn table(given: &str, root: Option<&Path>) -> Result<Table, Vec<Problem>> {
-    if given.trim_start().starts_with('{') {
-        return in_variable(read::table(given, Format::Json));
+    let source = match Source::inline(given) {
+        Some(source) => source,
+        None => file(given.trim(), root).map_err(|message| {
+            let problem = Problem::new("POLICY_TABLE", message);
+            vec![problem]
+        })?,
+    };
+    source.read().map(|(table, _)| table).map_err(in_variable)
+}
+
+fn file(given: &str, root: Option<&Path>) -> Result<Source, String> {
+    if Format::of(given).is_none() {
+        let start: String = given.chars().take(40).collect();
+        return Err(format!(
+            "{start:?} is neither a JSON object nor the path of a .json or .toml file"
+        ));
     }
-    let path = match root {
-        Some(root) => root.join(given.trim()),
-        None => PathBuf::from(given.trim()),
-    };
-    let wrong = |message: String| vec![Problem::new("POLICY_TABLE", message)];
-    let format = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("json") => Format::Json,
-        Some("toml") => Format::Toml,
-        _ => {
-            let start: String = given.chars().take(40).collect();
-            return Err(wrong(format!(
-                "{start:?} is neither a JSON object nor the path of a .json or .toml file"
-            )));
-        }
-    };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
-    in_variable(read::table(&text, format))
+    let path = root.map_or_else(|| PathBuf::from(given), |root| root.join(given));
+    let name = path.display();
+    let bytes = std::fs::read(&path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    Source::of(given, &bytes).map_err(|problem| format!("{name} {problem}"))
 }
 
 /// A problem of the table as a whole has the variable for its place.
-fn in_variable(table: Result<Table, Vec<Problem>>) -> Result<Table, Vec<Problem>> {
-    table.map_err(|problems| {
-        let place = |problem: Problem| match problem.place.is_empty() {
-            true => Problem::new("POLICY_TABLE", problem.message),
-            false => problem,
-        };
-        problems.into_iter().map(place).collect()
-    })
+fn in_variable(problems: Vec<Problem>) -> Vec<Problem> {
+    let place = |problem: Problem| match problem.place.is_empty() {
+        true => Problem::new("POLICY_TABLE", problem.message),
+        false => problem,
+    };
+    problems.into_iter().map(place).collect()
 }

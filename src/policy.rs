@@ -8,11 +8,13 @@
 pub mod adopt;
 pub mod document;
 pub mod doubt;
+mod fields;
 pub mod fit;
 mod json;
 pub(crate) mod lint;
 pub mod read;
 pub(crate) mod resolve;
+pub mod source;
 
 use std::collections::BTreeSet;
 use std::fmt;

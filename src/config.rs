@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use crate::error::Problem;
 use crate::identity::store_id;
+use crate::policy::document::Document;
 use crate::policy::read::Format;
 use crate::policy::source::Source;
-use crate::policy::{Table, resolve};
+use crate::policy::{Table, lint, resolve};
 
 /// What Lambda takes of environment variables, all of a function's together.
 const ENVIRONMENT_LIMIT: usize = 4096;
@@ -58,6 +59,16 @@ impl Config {
     /// # Errors
     /// Every problem it has, the table's included.
     pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<Config, Vec<Problem>> {
+        Config::with_warnings(var).map(|(config, _)| config)
+    }
+
+    /// Reads the environment, and says what in the table is hardly meant.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn with_warnings(
+        var: impl Fn(&str) -> Option<String>,
+    ) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
         let mut problems = Vec::new();
         let mut wrong = |place: &str, message: String| problems.push(Problem::new(place, message));
         let var = |name: &str| var(name).filter(|value| !value.trim().is_empty());
@@ -123,15 +134,19 @@ impl Config {
             },
         };
         match (store_id, table) {
-            (Some(identity_store_id), Some(table)) if problems.is_empty() => Ok(Config {
-                identity_store_id,
-                identity_store_region: region,
-                table,
-                mode,
-                log_names,
-                access_events,
-                log_group: var("AWS_LAMBDA_LOG_GROUP_NAME"),
-            }),
+            (Some(identity_store_id), Some((table, document))) if problems.is_empty() => {
+                let warnings = lint::warnings(&table, &document);
+                let config = Config {
+                    identity_store_id,
+                    identity_store_region: region,
+                    table,
+                    mode,
+                    log_names,
+                    access_events,
+                    log_group: var("AWS_LAMBDA_LOG_GROUP_NAME"),
+                };
+                Ok((config, warnings))
+            }
             _ => Err(problems),
         }
     }
@@ -166,7 +181,7 @@ pub fn too_long_for_lambda(var: impl Fn(&str) -> Option<String>) -> Option<Probl
 
 /// A table given inline as JSON, or as the path of a file: absolute, or
 /// relative to the function's package.
-fn table(given: &str, root: Option<&Path>) -> Result<Table, Vec<Problem>> {
+fn table(given: &str, root: Option<&Path>) -> Result<(Table, Document), Vec<Problem>> {
     let source = match Source::inline(given) {
         Some(source) => source,
         None => file(given.trim(), root).map_err(|message| {
@@ -174,7 +189,7 @@ fn table(given: &str, root: Option<&Path>) -> Result<Table, Vec<Problem>> {
             vec![problem]
         })?,
     };
-    source.read().map(|(table, _)| table).map_err(in_variable)
+    source.read().map_err(in_variable)
 }
 
 fn file(given: &str, root: Option<&Path>) -> Result<Source, String> {

@@ -11,7 +11,7 @@ pub mod doubt;
 mod fields;
 pub mod fit;
 mod json;
-pub(crate) mod lint;
+pub mod lint;
 pub mod read;
 pub(crate) mod resolve;
 pub mod source;

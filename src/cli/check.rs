@@ -15,6 +15,7 @@ use super::progress::watched;
 use super::table;
 use super::words::counted;
 use crate::error::Problem;
+use crate::policy::lint;
 use crate::policy::source::Source;
 
 /// The version of the JSON that `check` prints.
@@ -43,8 +44,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let (mut counts, mut wrong) = (String::new(), "is not a usable policy table");
     match source.read() {
         Err(found) => problems = found,
-        Ok((table, _)) => {
-            warnings = table.warnings();
+        Ok((table, document)) => {
+            warnings = lint::warnings(&table, &document);
             counts = format!(
                 "{}, {}",
                 counted(table.studios.len(), "Studio"),

@@ -410,7 +410,7 @@ pub(crate) fn is_studio_id(text: &str) -> bool {
 
 /// Whether `text` is `arn:<partition>:iam::<account>:<resource>…`. Policies of
 /// AWS itself have the account `aws`.
-fn is_iam_arn(text: &str, resource: &str) -> bool {
+pub(super) fn is_iam_arn(text: &str, resource: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let [arn, partition, service, region, account, rest] = parts[..] else {
         return false;

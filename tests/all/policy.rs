@@ -8,6 +8,7 @@ use std::path::Path;
 use emr_studio_sync::config::{Config, Mode};
 use emr_studio_sync::error::Problem;
 use emr_studio_sync::identity::{Id, IdentityType};
+use emr_studio_sync::policy::lint;
 use emr_studio_sync::policy::read::{self, Format};
 use emr_studio_sync::policy::source::Source;
 use emr_studio_sync::policy::{
@@ -1011,13 +1012,239 @@ fn a_table_warns_of_what_is_hardly_meant_and_of_nothing_else() {
     }
     // A Studio without a rule, unless something of it was once given.
     let mut table = set("/rules", vec![itself("a")]);
-    assert!(lines(good(&table).warnings()).starts_with("studios.science: no rule is about it"));
+    assert!(
+        lines(good(&table).warnings()).starts_with(
+            "studios.science: no rule is about it, so no mapping there is the table's"
+        )
+    );
     put(
         &mut table,
         "/studios/science/retired_policies",
         json!(["analyst"]),
     );
     assert_eq!(lines(good(&table).warnings()), "");
+}
+
+/// What is warned of in a table, one a line.
+fn warned(table: &Value) -> String {
+    let read = read::table_and_document(&table.to_string(), Format::Json);
+    let (table, document) = read.unwrap_or_else(|problems| panic!("{}", lines(problems)));
+    lines(lint::warnings(&table, &document))
+}
+
+/// The example, all in one account, with something else in the place of one value.
+fn plain(place: &str, value: impl Into<Value>) -> Value {
+    let mut table = example();
+    put(&mut table, "/studios/science", json!({ "id": SCIENCE }));
+    assert_eq!(warned(&table), "");
+    put(&mut table, place, value.into());
+    table
+}
+
+#[test]
+fn a_name_that_looks_like_another_is_warned_of_and_not_repeated() {
+    for (place, name, told) in [
+        (
+            "/rules/0/group",
+            " data-engineers",
+            "rules[0].group: begins with white space: to AWS that is another name",
+        ),
+        (
+            "/rules/3/user",
+            "ops\n",
+            "rules[3].user: ends with white space: to AWS that is another name",
+        ),
+        (
+            "/rules/1/group",
+            "data\u{200b}-*",
+            "rules[1].group: has U+200B in it, which nobody sees: to AWS that is another name",
+        ),
+        (
+            "/protect/0/user",
+            "break\u{a0}glass",
+            "protect[0].user: has U+00A0 in it, which nobody sees: to AWS that is another name",
+        ),
+        (
+            "/rules/1/group",
+            "team \u{202e}gro",
+            "rules[1].group: has U+202E in it, which nobody sees: to AWS that is another name",
+        ),
+        ("/rules/1/group", "größe und more", ""),
+    ] {
+        assert_eq!(warned(&plain(place, name)), told);
+    }
+    let mut table = plain("/rules/1/group", "Data-Engineers");
+    assert_eq!(
+        warned(&table),
+        "rules[1].group: rules[0].group has the same name in another case, and AWS does not say \
+         whether that is the same group: write both as the directory does"
+    );
+    // A user of that name is somebody else.
+    put(
+        &mut table,
+        "/rules/1",
+        json!({ "user": "Data-Engineers", "studio": "analytics", "session_policy": "engineer" }),
+    );
+    assert_eq!(warned(&table), "");
+    let user = example()["rules"][3]["user"]
+        .as_str()
+        .unwrap()
+        .to_uppercase();
+    assert!(
+        warned(&plain("/protect/0/user", user.as_str()))
+            .starts_with("protect[0].user: rules[3].user has")
+    );
+}
+
+#[test]
+fn a_rule_for_everybody_is_warned_of() {
+    assert_eq!(
+        warned(&plain("/rules/1/group", "*")),
+        "rules[1].group: fits every group there is and will be, whoever makes it"
+    );
+    assert!(
+        warned(&plain("/protect/0", json!({ "group": "*" })))
+            .starts_with("protect[0].group: fits every group there is, so that of hardly anybody")
+    );
+}
+
+#[test]
+fn an_alias_that_misleads_is_warned_of() {
+    let called = |list: &str, alias: &str, value: Value| {
+        let mut table = example();
+        put(&mut table, "/studios/science", json!({ "id": SCIENCE }));
+        table[list][alias] = value;
+        let rule = json!({ "user": "x", "studio": ANALYTICS, "session_policy": "engineer" });
+        table["rules"].as_array_mut().unwrap().push(rule);
+        if list == "studios" {
+            table["rules"][4]["studio"] = json!(alias);
+        } else {
+            table["rules"][4]["session_policy"] = json!(alias);
+        }
+        warned(&table)
+    };
+    let third = json!({ "id": "es-THIRD" });
+    assert_eq!(called("studios", "third", third.clone()), "");
+    assert_eq!(called("studios", "es-THIRD", third.clone()), "");
+    for (alias, told) in [
+        ("", "studios.: this alias is empty: give it a name"),
+        (
+            "es-FOURTH",
+            "studios.es-FOURTH: this alias looks like the id of another Studio: whoever writes that in a rule means this one",
+        ),
+        (
+            "Science",
+            "studios.science: another alias differs from this one in case only: one is misread for the other",
+        ),
+        (
+            "third ",
+            "studios.third : this alias ends with white space: a rule has to write it so",
+        ),
+    ] {
+        assert_eq!(called("studios", alias, third.clone()), told);
+    }
+    let policy = json!("arn:aws:iam::111122223333:policy/third");
+    assert_eq!(called("session_policies", "third", policy.clone()), "");
+    for (alias, told) in [
+        ("", "session_policies.: this alias is empty: give it a name"),
+        (
+            ENGINEER,
+            "session_policies.arn:aws:iam::111122223333:policy/studio-engineer: this alias looks like the ARN of another session policy: whoever writes that in a rule means this one",
+        ),
+    ] {
+        assert_eq!(called("session_policies", alias, policy.clone()), told);
+    }
+}
+
+#[test]
+fn a_session_policy_that_cannot_serve_is_warned_of() {
+    let arn = |name: &str| format!("arn:aws:iam::111122223333:policy/{name}");
+    for (name, told) in [
+        ("path/to/a+=,.@_-Z9", ""),
+        (
+            "studio engineer",
+            "session_policies.engineer: IAM takes no U+0020 in this name: letters, digits and any of +=,.@_- it takes",
+        ),
+        (
+            "studio-*",
+            "session_policies.engineer: IAM takes no '*' in this name: letters, digits and any of +=,.@_- it takes",
+        ),
+        (
+            "größe",
+            "session_policies.engineer: IAM takes no U+00F6 in this name: letters, digits and any of +=,.@_- it takes",
+        ),
+        (
+            "path/",
+            "session_policies.engineer: there is no name after the last slash",
+        ),
+    ] {
+        assert_eq!(
+            warned(&plain("/session_policies/engineer", arn(name))),
+            told
+        );
+    }
+    let table = plain("/rules/0/session_policy", arn("a b"));
+    assert!(warned(&table).starts_with("rules[0].session_policy: IAM takes no U+0020"));
+    let role = json!({ "id": SCIENCE, "role_arn": "arn:aws:iam::111122223333:role/a b" });
+    assert!(
+        warned(&plain("/studios/science", role))
+            .starts_with("studios.science.role_arn: IAM takes no")
+    );
+
+    let table = plain("/session_policies/third", arn("third"));
+    let told = "session_policies.third: no rule gives it, and no Studio has it among its \
+                retired_policies: a mapping with it is not the table's by that";
+    assert_eq!(warned(&table), told);
+    let mut table = table;
+    put(
+        &mut table,
+        "/studios/science/retired_policies",
+        json!(["third"]),
+    );
+    assert_eq!(warned(&table), "");
+
+    // Of another account than its Studio, told once for each Studio.
+    let role = json!({ "id": SCIENCE, "role_arn": "arn:aws:iam::222233334444:role/sync" });
+    let mut table = plain("/studios/science", role);
+    assert_eq!(
+        warned(&table),
+        "rules[2].session_policy: is a session policy of account 111122223333, and the Studio is \
+         in 222233334444: it has to be one of the Studio's account"
+    );
+    for index in [2, 3] {
+        let policy = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+        put(
+            &mut table,
+            &format!("/rules/{index}/session_policy"),
+            policy,
+        );
+    }
+    assert_eq!(warned(&table), "");
+}
+
+#[test]
+fn what_follows_for_a_studio_without_rules_is_told() {
+    let mut table = plain(
+        "/rules",
+        json!([example()["rules"][0], example()["rules"][1]]),
+    );
+    assert_eq!(
+        warned(&table),
+        "studios.science: no rule is about it, so no mapping there is the table's: none is made, \
+         changed or deleted, and what rules once gave stays, unless retired_policies names its \
+         session policy"
+    );
+    put(&mut table, "/ownership", "studio");
+    assert_eq!(
+        warned(&table),
+        "studios.science: no rule is about it, so all its mappings will be deleted, but for what \
+         `protect` keeps: with ownership = \"studio\" they are the table's"
+    );
+    let empty = json!({ "studios": {}, "session_policies": {}, "rules": [] });
+    assert_eq!(
+        warned(&empty),
+        "studios: there are none, so nothing is looked at and nobody is mapped"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use emr_studio_sync::event::{self, Payload};
+use emr_studio_sync::policy::lint;
 use emr_studio_sync::policy::read::{self, Format};
 use emr_studio_sync::policy::{Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace};
 
@@ -106,7 +107,8 @@ fn who_has_mappings_goes_on_from_there_in_the_commands_shown() {
 
 #[test]
 fn the_table_shown_is_a_table_and_its_defaults_are_the_defaults() {
-    let table = read::table(whole_table(), Format::Toml).unwrap();
+    let (table, document) = read::table_and_document(whole_table(), Format::Toml).unwrap();
+    assert_eq!(lint::warnings(&table, &document), []);
     assert_eq!(
         (table.studios.len(), table.rules.len(), table.protect.len()),
         (2, 4, 1)
@@ -147,11 +149,7 @@ fn the_requests_shown_are_requests() {
 
 #[test]
 fn the_problem_shown_is_told_in_these_words() {
-    let table = whole_table().replacen(
-        "studio = \"science\"\nsession_policy = \"analyst\"",
-        "studio = \"nope\"\nsession_policy = \"analyst\"",
-        1,
-    );
+    let table = whole_table().replacen("studio = \"science\"", "studio = \"nope\"", 1);
     let problems = read::table(&table, Format::Toml).unwrap_err();
     assert_eq!(format!("{}\n", problems[0]), blocks("text")[1]);
 }

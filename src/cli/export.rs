@@ -12,7 +12,9 @@ use super::output::put;
 use super::progress::watched;
 use super::words::time;
 use crate::directory::Described;
-use crate::emulator::{AuthMode, File, SeedGroup, SeedMapping, SeedStudio, SeedUser};
+use crate::emulator::{
+    AuthMode, File, SeedGroup, SeedMapping, SeedStudio, SeedUser, UserAssignment,
+};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::{Mapping, Mappings};
 use crate::policy::fit::Answer;
@@ -131,9 +133,10 @@ async fn one_studio(
 ) -> Result<(SeedStudio, Mappings), String> {
     let told = |refusal| format!("Studio {}: {refusal}", studio.alias);
     let usable = engine.studio(index).usable(no_deadline()).await;
+    let is_open = matches!(usable, Ok(Usable::Yes { is_open: true }));
     let (auth_mode, mappings) = match usable.map_err(told)? {
         Usable::No(_) => (AuthMode::Iam, Mappings::new()),
-        Usable::Yes | Usable::NotTold(_) => {
+        Usable::Yes { .. } | Usable::NotTold(_) => {
             let mappings = engine.studio(index).mappings(no_deadline()).await;
             (AuthMode::Sso, mappings.map_err(told)?)
         }
@@ -142,6 +145,7 @@ async fn one_studio(
         id: studio.id.clone(),
         name: Some(studio.alias.clone()),
         auth_mode,
+        idc_user_assignment: is_open.then_some(UserAssignment::Optional),
         user_limit: Some(studio.user_limit),
         group_limit: Some(studio.group_limit),
         ..SeedStudio::default()

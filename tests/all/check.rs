@@ -444,6 +444,19 @@ async fn who_is_not_in_the_directory_is_pointed_at() {
 }
 
 #[tokio::test]
+async fn a_studio_that_people_get_into_without_a_mapping_is_warned_of() {
+    let mut start = world();
+    let seed = "[[studios]]\nid = \"es-A\"\nidc_user_assignment = \"OPTIONAL\"\n";
+    let open = World::from_toml(seed).unwrap().world.studios["es-A"].clone();
+    start.studios.insert(SCIENCE.to_owned(), open);
+    let (_, said) = check_live(start, LIVE).await;
+    let told = "warning: studios.science: mappings do not decide who may open it: its \
+                IdcUserAssignment is OPTIONAL, so people get in without one";
+    assert!(said.err.contains(told), "{}", said.err);
+    assert_eq!(said.err.matches("OPTIONAL").count(), 1, "{}", said.err);
+}
+
+#[tokio::test]
 async fn a_studio_that_is_not_there_or_not_for_sso_is_pointed_at() {
     let mut start = world();
     start.studios.get_mut(ANALYTICS).unwrap().auth_mode = AuthMode::Iam;

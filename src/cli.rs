@@ -46,7 +46,7 @@ use clap_complete::Shell;
 pub use schema::policy_table_schema;
 
 use self::output::put;
-use crate::telemetry;
+use crate::{telemetry, visible};
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
 #[derive(Debug, Parser)]
@@ -151,7 +151,7 @@ pub async fn main() -> ExitCode {
         Command::Reference => manual::reference(),
     };
     done.unwrap_or_else(|problem| {
-        anstream::eprintln!("error: {problem}");
+        anstream::eprintln!("error: {}", visible::text(&problem));
         ExitCode::FAILURE
     })
 }

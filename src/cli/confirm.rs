@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Write as _};
 
+use crate::visible;
+
 /// Asks, where there is somebody to ask.
 ///
 /// # Errors
@@ -10,6 +12,7 @@ pub(super) fn confirmed(question: &str) -> Result<bool, String> {
     if !std::io::stdin().is_terminal() {
         return Err("there is no terminal to ask on; give --yes to go on without".to_owned());
     }
+    let question = visible::text(question);
     anstream::eprint!("{question} Only \"yes\" will do: ");
     std::io::stderr()
         .flush()

@@ -13,11 +13,11 @@ use serde_json::json;
 use super::confirm::confirmed;
 use super::connection::Account;
 use super::explain::Whom;
-use super::output::{Output, outln};
-use super::words::readable;
+use super::output::{Output, outln, sayln};
 use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping};
 use crate::studio::Made;
+use crate::visible;
 use hands::{Hands, all_studios};
 use rows::print;
 
@@ -145,9 +145,16 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
     let policy = hands.session_policy(&arguments.session_policy)?;
     match hands.mapping(studio, &identity).await? {
         Some(has) if has.session_policy == policy => {
-            return say("=", &hands, studio, &name, hands.words.alias(&policy));
+            return say("=", &hands, studio, &name, &hands.words.policy(&policy));
         }
-        Some(has) => return Err(already(&hands, studio, &name, &has.session_policy)),
+        Some(has) => {
+            return Err(already(
+                &hands,
+                studio,
+                &name,
+                &visible::line(&has.session_policy),
+            ));
+        }
         None => {}
     }
     let change = by_hand(Action::Create, &identity, Some(&policy), None);
@@ -155,7 +162,7 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
         return Err(already(&hands, studio, &name, "another session policy"));
     }
     hands.foretell(studio, &policy);
-    say("+", &hands, studio, &name, hands.words.alias(&policy))
+    say("+", &hands, studio, &name, &hands.words.policy(&policy))
 }
 
 async fn update(arguments: WithPolicy) -> Result<(), String> {
@@ -167,7 +174,7 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
         return Err(format!("{unmapped}; to map it: mapping create"));
     };
     if has.session_policy == policy {
-        return say("=", &hands, studio, &name, hands.words.alias(&policy));
+        return say("=", &hands, studio, &name, &hands.words.policy(&policy));
     }
     let change = by_hand(Action::Update, &identity, Some(&policy), Some(&has));
     if hands.make(studio, &change).await? == Made::Collided {
@@ -179,8 +186,8 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
     }
     hands.foretell(studio, &policy);
     let (from, to) = (
-        hands.words.alias(&has.session_policy),
-        hands.words.alias(&policy),
+        hands.words.policy(&has.session_policy),
+        hands.words.policy(&policy),
     );
     say("~", &hands, studio, &name, &format!("{from} -> {to}"))
 }
@@ -191,8 +198,8 @@ async fn delete(arguments: Delete) -> Result<(), String> {
     let Some(has) = hands.mapping(studio, &identity).await? else {
         return Err(unmapped(&hands, studio, &name));
     };
-    let policy = hands.words.alias(&has.session_policy);
-    let whose = &readable(has.name.as_deref().unwrap_or(&name));
+    let policy = hands.words.policy(&has.session_policy);
+    let whose = has.name.as_deref().map_or(name, visible::name);
     let question = format!(
         "Delete the mapping of {whose} in {} ({policy})?",
         hands.studio(studio)
@@ -203,7 +210,7 @@ async fn delete(arguments: Delete) -> Result<(), String> {
     let change = by_hand(Action::Delete, &identity, None, Some(&has));
     hands.make(studio, &change).await?;
     hands.foretell(studio, &has.session_policy);
-    say("-", &hands, studio, whose, policy)
+    say("-", &hands, studio, &whose, &policy)
 }
 
 async fn get(arguments: Get) -> Result<(), String> {
@@ -270,7 +277,7 @@ fn unmapped(hands: &Hands, studio: usize, name: &str) -> String {
 }
 
 fn say(sign: &str, hands: &Hands, studio: usize, name: &str, policy: &str) -> Result<(), String> {
-    outln!("{sign} {}  {name}  {policy}", hands.studio(studio));
+    sayln!("{sign} {}  {name}  {policy}", hands.studio(studio));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::confirm::confirmed;
 use super::connection::{Connected, Connection, no_deadline};
-use super::output::{Output, outln, put};
+use super::output::{Output, outln, say};
 use super::progress::watched;
 use crate::config::Mode;
 use crate::identity::Identity;
@@ -74,7 +74,7 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     match arguments.output {
         Output::Json => outln!("{:#}", connected.json(&pass)),
         Output::Csv => connected.print_csv(&pass, detailed)?,
-        Output::Table => put(connected.tell(&pass, detailed))?,
+        Output::Table => say(connected.tell(&pass, detailed))?,
     }
     Ok(code_of_plan(&pass))
 }
@@ -95,7 +95,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
     let to_do = connected.to_do(&planned);
     let asks = !to_do.is_empty() && !arguments.yes;
     match arguments.output {
-        Output::Table => put(connected.tell(&planned, false))?,
+        Output::Table => say(connected.tell(&planned, false))?,
         // Nobody agrees to what they have not seen.
         Output::Json | Output::Csv if asks => {
             anstream::eprint!("{}", connected.tell(&planned, false))
@@ -126,7 +126,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         }
         Output::Csv => connected.print_csv(&pass, false)?,
         Output::Table if to_do.is_empty() => {}
-        Output::Table => put(connected.tell_made(&pass))?,
+        Output::Table => say(connected.tell_made(&pass))?,
     }
     let is_done = |change: &&ChangeReport| change.outcome == Outcome::Done;
     let done = pass.report.changes.iter().filter(is_done).count();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::connection::{Account, no_deadline};
 use super::super::explain::Whom;
+use super::super::output::remark;
 use super::super::progress::watched;
 use super::super::table;
 use super::super::words::{Words, time};
@@ -18,6 +19,7 @@ use crate::policy::fit::Answer;
 use crate::policy::{read, resolve};
 use crate::studio::{Described, Made, Refusal};
 use crate::sync::Engine;
+use crate::visible;
 
 /// The services, and the words of a table, if there is one.
 pub(super) struct Hands {
@@ -111,10 +113,11 @@ impl Hands {
             IdentityType::Group => store.group_id(&name, no_deadline()).await,
         };
         match found.map_err(|error| error.to_string())? {
-            Answer::Is(id) => Ok((Identity { kind, id }, name)),
+            Answer::Is(id) => Ok((Identity { kind, id }, visible::name(&name))),
             Answer::Gone | Answer::Unread { .. } => Err(format!(
-                "there is no {} called {name:?} in {}",
+                "there is no {} called {} in {}",
                 kind.to_string().to_lowercase(),
+                visible::quoted(&name),
                 store.id()
             )),
         }
@@ -170,16 +173,18 @@ impl Hands {
         format!("{}: {why}", self.studio(studio))
     }
 
-    pub(super) fn studio(&self, studio: usize) -> &str {
-        &self.engine.table().studios[studio].alias
+    /// A Studio's alias, as people read it.
+    pub(super) fn studio(&self, studio: usize) -> String {
+        visible::name(&self.engine.table().studios[studio].alias)
     }
 
     /// What the function will make of a mapping made by hand.
     pub(super) fn foretell(&self, studio: usize, session_policy: &str) {
         if self.has_table && self.engine.table().owns(studio, session_policy) {
-            anstream::eprintln!(
-                "note: mappings with this session policy are the table's: the next full pass \
-                 makes of this one what the rules say"
+            remark(
+                "note:",
+                "mappings with this session policy are the table's: the next full pass makes of \
+                 this one what the rules say",
             );
         }
     }

@@ -1138,7 +1138,7 @@ fn an_alias_that_misleads_is_warned_of() {
         ),
         (
             "third ",
-            "studios.third : this alias ends with white space: a rule has to write it so",
+            "studios.third\\u{20}: this alias ends with white space: a rule has to write it so",
         ),
     ] {
         assert_eq!(called("studios", alias, third.clone()), told);

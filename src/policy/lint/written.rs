@@ -7,6 +7,7 @@ use super::super::Table;
 use super::super::document::{Document, Rule};
 use super::super::resolve::{is_iam_arn, is_studio_id};
 use crate::error::Problem;
+use crate::visible;
 
 /// Everything of this kind.
 pub(super) fn warnings(table: &Table, document: &Document) -> Vec<Problem> {
@@ -210,7 +211,7 @@ fn oddity(name: &str) -> Option<String> {
     if let Some((_, at)) = edges.iter().find(|(is_odd, _)| *is_odd) {
         return Some(format!("{at} with white space"));
     }
-    let odd = name.chars().find(|c| is_unseen(*c))?;
+    let odd = name.chars().find(|c| visible::is_invisible(*c))?;
     Some(format!("has {} in it, which nobody sees", shown(odd)))
 }
 
@@ -219,15 +220,4 @@ fn shown(c: char) -> String {
         true => format!("{c:?}"),
         false => format!("U+{:04X}", u32::from(c)),
     }
-}
-
-/// Whether a character cannot be told from none, or from a space.
-fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || (c.is_whitespace() && c != ' ')
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }

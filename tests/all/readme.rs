@@ -1,7 +1,6 @@
 //! What the README shows is what happens.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use emr_studio_sync::event::{self, Payload};
 use emr_studio_sync::policy::lint;
@@ -45,43 +44,39 @@ fn whole_table() -> &'static str {
 #[test]
 fn who_has_mappings_goes_on_from_there_in_the_commands_shown() {
     let tool = env!("CARGO_BIN_EXE_emr-studio-sync");
-    let mut emulate = Command::new(tool)
-        .args(["emulate", "--directory", "events/existing.toml"])
-        .args(["--listen", "127.0.0.1:0"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(emulate.stdout.as_mut().unwrap()).lines();
-    let pasted: Vec<String> = lines.take(3).map(Result::unwrap).collect();
-    // What was pasted can be taken back, all of it.
-    let unset = blocks("sh").into_iter().find(|one| one.contains("unset "));
-    let script = format!("{}\n{}env", pasted.join("\n"), unset.unwrap());
-    let left = Command::new("sh")
-        .args(["-c", &script])
-        .env_clear()
-        .output();
-    let left = String::from_utf8(left.unwrap().stdout).unwrap();
-    assert!(!left.contains("AWS_") && !left.contains("STORE"), "{left}");
-
+    let opened = blocks("sh").into_iter();
+    let opened = opened.filter_map(|block| block.strip_prefix("cargo studio emulate "));
+    let [opened] = opened.collect::<Vec<_>>()[..] else {
+        panic!("one shell is opened")
+    };
+    let opened: Vec<&str> = opened.split_whitespace().collect();
+    let (directory, shell) = opened.split_at(opened.len() - 1);
+    let directory: Vec<String> = directory
+        .iter()
+        .map(|word| word.replace("events/", concat!(env!("CARGO_MANIFEST_DIR"), "/events/")))
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.toml");
-    // What each command of a block prints, as the README shows it.
+    // What the commands of a block print in that shell, as the README shows it.
     let played = |block: &str| {
-        let mut shown = String::new();
-        for line in block.lines().filter(|line| line.starts_with("$ ")) {
-            let command = line.replace("$ cargo studio", tool);
-            let script = format!("{}\n{command}", pasted.join("\n"));
-            let output = Command::new("sh")
-                .args(["-c", &script])
-                .env_clear()
-                .current_dir(folder.path())
-                .output()
-                .unwrap();
-            assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{line}");
-            shown += &format!("{line}\n{}", String::from_utf8(output.stdout).unwrap());
-        }
+        let lines = block.lines().filter(|line| line.starts_with("$ "));
+        let script: String = lines
+            .map(|line| {
+                let command = line.replace("$ cargo studio", tool);
+                format!("echo '{line}'\n{command}\n")
+            })
+            .collect();
+        let output = Command::new(tool)
+            .arg("emulate")
+            .args(&directory)
+            .args([shell[0], "-c", &script])
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{block}");
+        let shown = String::from_utf8(output.stdout).unwrap();
         let trimmed = shown.lines().map(str::trim_end);
         trimmed.map(|line| format!("{line}\n")).collect::<String>()
     };
@@ -101,8 +96,6 @@ fn who_has_mappings_goes_on_from_there_in_the_commands_shown() {
     let (kept, _) = adopted.split_once("# Gone from").unwrap();
     std::fs::write(&file, format!("{kept}{}", tables[1])).unwrap();
     assert_eq!(played(changing), changing);
-    emulate.kill().unwrap();
-    emulate.wait().unwrap();
 }
 
 #[test]

@@ -206,6 +206,11 @@ impl Pattern {
         Pattern(text.into())
     }
 
+    /// As the table writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The name, where the pattern is one.
     pub fn exact(&self) -> Option<&str> {
         (!self.0.contains('*')).then_some(self.0.as_str())

@@ -19,7 +19,7 @@ use crate::sync::{Agreed, Look, Task};
 use shown::identity_of;
 
 /// The exit code of `plan` when there is something to do.
-const CHANGES: u8 = 2;
+pub(super) const CHANGES: u8 = 2;
 
 #[derive(Debug, Args)]
 #[command(
@@ -138,7 +138,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
 }
 
 /// Whether everything that was tried went well.
-fn is_sound(pass: &Pass) -> bool {
+pub(super) fn is_sound(pass: &Pass) -> bool {
     pass.unfinished.is_empty() && pass.report.failed == 0 && pass.report.remaining == 0
 }
 

@@ -18,6 +18,7 @@ use emr_studio_sync::identity::{Id, Identity, IdentityType};
 use emr_studio_sync::policy::Pattern;
 use emr_studio_sync::policy::lint;
 use emr_studio_sync::policy::read::{self, Format};
+use emr_studio_sync::policy::source::Source;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -381,6 +382,14 @@ fn check_table(text: &str, format: Format) {
     }
 }
 
+/// What holds of every file: its bytes are a text that is read, or told to be none.
+fn check_file(name: &str, bytes: &[u8]) {
+    match Source::of(name, bytes) {
+        Ok(source) => check_table(&source.text, source.format),
+        Err(problem) => check_problem(&problem),
+    }
+}
+
 fn check_problem(problem: &Problem) {
     assert!(!problem.message.is_empty());
     assert!(problem.to_string().contains(&problem.message));
@@ -604,6 +613,7 @@ proptest! {
         bytes in mutants::bytes(tables_in(Format::Json)),
     ) {
         check_table(&String::from_utf8_lossy(&bytes), Format::Json);
+        check_file("table.json", &bytes);
     }
 
     #[test]
@@ -611,6 +621,8 @@ proptest! {
         bytes in mutants::bytes(tables_in(Format::Toml)),
     ) {
         check_table(&String::from_utf8_lossy(&bytes), Format::Toml);
+        check_file("table.toml", &bytes);
+        check_file("-", &bytes);
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! Whether there are credentials, and how to come by some: asked once, before
 //! anything else, where every call would fail for want of them.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_runtime::env_config::section::EnvConfigSections;
+use aws_runtime::env_config::source;
+use aws_types::os_shim_internal::{Env, Fs};
 
 const SOME: &str = "give a --profile of `aws configure list-profiles`, sign in with `aws sso login`, \
                     or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
@@ -20,7 +25,7 @@ pub(super) async fn found(sdk: &SdkConfig, profile: Option<&str>) -> Result<(), 
     };
     match provider.provide_credentials().await {
         Ok(_) => Ok(()),
-        Err(error) => Err(missing(&error, profile)),
+        Err(error) => Err(missing(&error, profile).await),
     }
 }
 
@@ -50,7 +55,7 @@ pub(super) fn refused(text: &str, profile: Option<&str>) -> Option<String> {
     Some(format!("the credentials are refused ({text}): {cure}"))
 }
 
-fn missing(error: &CredentialsError, profile: Option<&str>) -> String {
+async fn missing(error: &CredentialsError, profile: Option<&str>) -> String {
     let causes = causes(error);
     let all = causes.join(": ").to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
@@ -63,11 +68,13 @@ fn missing(error: &CredentialsError, profile: Option<&str>) -> String {
         );
     }
     if says(&["sso", "access token", "unauthorizedexception"]) {
-        let login = login("sso", profile);
+        let signed_in = signed_in(profile).await;
+        let login = login("sso", signed_in.as_deref());
         return format!("the sign-in{whose} has expired, or there is none: `{login}`");
     }
     if says(&["/login/cache/", "login session", "login token"]) {
-        let login = login("", profile);
+        let signed_in = signed_in(profile).await;
+        let login = login("", signed_in.as_deref());
         return format!("the sign-in{whose} has expired, or there is none: `{login}`");
     }
     match (error, profile) {
@@ -93,6 +100,25 @@ fn of_profile(cause: &str) -> String {
         "" => String::new(),
         why => format!(" ({why})"),
     }
+}
+
+/// The profile that the credentials of a profile come from: its own name, or that of
+/// the one whose role it takes on, and so on.
+async fn signed_in(profile: Option<&str>) -> Option<String> {
+    let mut name = profile?.to_owned();
+    let files = source::load(&Env::real(), &Fs::real(), &EnvConfigFiles::default()).await;
+    let Some(profiles) = files
+        .ok()
+        .and_then(|all| EnvConfigSections::parse(all).ok())
+    else {
+        return Some(name);
+    };
+    let mut seen = BTreeSet::new();
+    while seen.insert(name.clone()) {
+        let source = profiles.get_profile(&name)?.get("source_profile");
+        name = source.map_or(name, str::to_owned);
+    }
+    Some(name)
 }
 
 /// The command that signs in.

@@ -168,7 +168,7 @@ fn at_home(desk: &Desk, words: &[&str]) -> Command {
         [profile half]\naws_access_key_id = AKIA\n\
         [profile expired]\nsso_session = corp\nsso_account_id = 111122223333\n\
         sso_role_name = Admin\n\
-        [profile never]\nsso_session = other\nsso_account_id = 111122223333\n\
+        [profile corp]\nsso_session = other\nsso_account_id = 111122223333\n\
         sso_role_name = Admin\n\
         [profile through]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = expired\n\
         [profile away]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = nowhere\n\
@@ -226,11 +226,11 @@ async fn what_is_wrong_with_a_profile_is_told_with_its_cure() {
             "has expired",
             "`aws sso login --profile expired`",
         ),
-        ("never", "there is none", "`aws sso login --profile never`"),
+        ("corp", "there is none", "`aws sso login --profile corp`"),
         (
             "through",
             "has expired",
-            "`aws sso login --profile through`",
+            "`aws sso login --profile expired`",
         ),
         ("login", "there is none", "`aws login --profile login`"),
         ("half", "missing aws_secret_access_key", "--profile"),
@@ -367,9 +367,8 @@ async fn an_identity_store_that_is_elsewhere_is_told_once() {
     }
 }
 
-#[tokio::test]
-async fn what_answers_but_is_not_aws_is_told_once() {
-    let desk = desk().await;
+/// Somebody who answers, and is not AWS.
+fn a_web_server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -382,6 +381,13 @@ async fn what_answers_but_is_not_aws_is_told_once() {
             );
         }
     });
+    url
+}
+
+#[tokio::test]
+async fn what_answers_but_is_not_aws_is_told_once() {
+    let desk = desk().await;
+    let url = a_web_server();
     for command in commands() {
         let mut tool = desk.tool(&command);
         tool.env("AWS_ENDPOINT_URL_STS", &url)
@@ -393,6 +399,54 @@ async fn what_answers_but_is_not_aws_is_told_once() {
             said.err.contains("answers, but not as AWS does"),
             "{}",
             said.err
+        );
+    }
+}
+
+/// What docs/troubleshooting.md has the tool say where no command works.
+#[tokio::test]
+async fn the_page_for_those_for_whom_no_command_works_quotes_what_is_said() {
+    let page = include_str!("../../docs/troubleshooting.md");
+    let (_, section) = page.split_once("\n## No command works\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let quotes: Vec<&str> = rows.map(|row| row.split_once("` |").unwrap().0).collect();
+
+    let desk = desk().await;
+    let mut all = Vec::new();
+    for arguments in [
+        &["plan"][..],
+        &["plan", "--profile", "corp"],
+        &["plan", "--profile", "corpp"],
+    ] {
+        all.push(said(at_home(&desk, arguments)).await.err);
+    }
+    let with = |name: &str, value: &str| {
+        let mut tool = desk.tool(&["plan"]);
+        tool.env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", STORE)
+            .env(name, value);
+        said(tool)
+    };
+    all.push(with("AWS_ENDPOINT_URL_EMR", "http://127.0.0.1:9").await.err);
+    all.push(with("AWS_ENDPOINT_URL_STS", &a_web_server()).await.err);
+    all.push(with("IDENTITY_STORE_ID", "d-0000000000").await.err);
+    all.push(
+        desk.run(&["plan", "--expect-account", "999988887777"])
+            .await
+            .err,
+    );
+    let expired = FaultKind::Refuse {
+        code: "ExpiredToken".to_owned(),
+        message: "The security token included in the request is expired".to_owned(),
+    };
+    desk.emulator.world().faults.add(Fault::on("sts", expired));
+    all.push(desk.run(&["plan"]).await.err);
+    assert_eq!(quotes.len(), all.len());
+    for quote in quotes {
+        assert!(
+            all.iter().any(|said| said.contains(quote)),
+            "{quote}: {all:#?}"
         );
     }
 }

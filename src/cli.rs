@@ -9,7 +9,8 @@
 //! through the [`Engine`](crate::sync::Engine), and decide nothing themselves.
 //! What they share:
 //!
-//! * `connection`: the flags that say where AWS is, and `table`, which table.
+//! * `connection`: the flags that say where AWS is, and `table`, which table;
+//!   `credentials` and `whereabouts`: whose they are, and whether anybody answers.
 //! * `output` and `words`: how results are printed, and what things are called.
 //! * `confirm` and `progress`: what only happens at a terminal.
 //! * `place`: where in a file a problem is.
@@ -18,6 +19,7 @@ mod adopt;
 mod check;
 mod confirm;
 mod connection;
+mod credentials;
 mod diff;
 mod doctor;
 mod emulate;
@@ -36,6 +38,7 @@ mod schema;
 mod simulate;
 mod table;
 mod tell;
+mod whereabouts;
 mod words;
 
 use std::path::PathBuf;

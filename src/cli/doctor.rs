@@ -143,7 +143,7 @@ fn again(error: &CallError) -> &'static str {
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let connection = arguments.connection;
-    let connected = connection.connect().await?;
+    let connected = connection.unasked().await?;
     let sdk = connection.account().sdk().await?;
     let office = Office {
         // Nothing here has a pace of its own, as the engine's calls have.

@@ -1,6 +1,7 @@
 //! `emulate`: the embedded AWS as a server of its own, or around a command.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus};
 
@@ -18,10 +19,10 @@ use crate::emulator::{Emulator, World};
     emr-studio-sync emulate -- emr-studio-sync plan --table events/policy.toml"
 )]
 pub(super) struct Arguments {
-    /// Where to listen; port 0 takes any that is free. Around a command that is the
-    /// default, otherwise 127.0.0.1:4599
-    #[arg(long)]
-    listen: Option<SocketAddr>,
+    /// Where to listen; port 0 takes any that is free. Around a command it is not
+    /// minded if this one is taken
+    #[arg(long, default_value = "127.0.0.1:4599")]
+    listen: SocketAddr,
     /// The directory and the Studios to begin with
     #[arg(long, default_value = "events/directory.toml")]
     directory: PathBuf,
@@ -35,16 +36,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let seed = World::from_toml(&super::read(&path)?)
         .map_err(|problem| format!("{}: {problem}", path.display()))?;
     let store = seed.world.store_id.clone();
-    let port = if arguments.command.is_empty() {
-        4599
-    } else {
-        0
-    };
     let listen = arguments.listen;
-    let listen = listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let emulator = Emulator::start(seed.world, listen)
-        .await
-        .map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let emulator = match Emulator::start(seed.world.clone(), listen).await {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && !arguments.command.is_empty() => {
+            Emulator::start(seed.world, SocketAddr::new(listen.ip(), 0)).await
+        }
+        started => started,
+    };
+    let emulator = emulator.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     // The credentials too: whoever tries this out has real ones about, perhaps.
     let environment = [
         ("AWS_ENDPOINT_URL", emulator.url()),

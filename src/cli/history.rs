@@ -16,9 +16,10 @@ use tokio::sync::Semaphore;
 use super::connection::{Connected, no_deadline};
 use super::output::{Output, remark};
 use super::remote::Deployed;
+use super::whereabouts::knock;
 use crate::aws::{CallError, Kind, Tally};
 use crate::identity::{Id, Identity, IdentityType};
-use crate::log::Log;
+use crate::log::{LOGS, Log};
 use crate::record::Past;
 use crate::visible;
 
@@ -65,6 +66,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let sdk = arguments.of.account.sdk().await?;
     let group = arguments.of.which.log_group(&sdk).await?;
+    knock(LOGS, &sdk).await?;
     let (flight, tally) = (Arc::new(Semaphore::new(1)), Arc::new(Tally::default()));
     let log = Log::new(&group, &sdk, &flight, &tally);
     let failed = |error: CallError| match error.kind {

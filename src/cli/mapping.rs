@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::confirm::confirmed;
-use super::connection::Account;
+use super::connection::{Account, say_place};
 use super::explain::Whom;
 use super::output::{Output, outln, sayln};
 use crate::identity::Identity;
@@ -147,6 +147,7 @@ pub(super) async fn run(call: Call) -> Result<ExitCode, String> {
 async fn create(arguments: WithPolicy) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, Output::Table)?;
     let policy = hands.session_policy(&arguments.session_policy)?;
     match hands.mapping(studio, &identity).await? {
         Some(has) if has.session_policy == policy => {
@@ -173,6 +174,7 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
 async fn update(arguments: WithPolicy) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, Output::Table)?;
     let policy = hands.session_policy(&arguments.session_policy)?;
     let Some(has) = hands.mapping(studio, &identity).await? else {
         let unmapped = unmapped(&hands, studio, &name);
@@ -200,6 +202,7 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
 async fn delete(arguments: Delete) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, Output::Table)?;
     let Some(has) = hands.mapping(studio, &identity).await? else {
         return Err(unmapped(&hands, studio, &name));
     };
@@ -209,7 +212,7 @@ async fn delete(arguments: Delete) -> Result<(), String> {
         "Delete the mapping of {whose} in {} ({policy})?",
         hands.studio(studio)
     );
-    if !arguments.yes && !confirmed(&question)? {
+    if !arguments.yes && !confirmed(&hands.place, &question)? {
         return Err("nothing was deleted".to_owned());
     }
     let change = by_hand(Action::Delete, &identity, None, Some(&has));
@@ -221,6 +224,7 @@ async fn delete(arguments: Delete) -> Result<(), String> {
 async fn get(arguments: Get) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, arguments.output)?;
     let Some(mapping) = hands.mapping(studio, &identity).await? else {
         return Err(unmapped(&hands, studio, &name));
     };
@@ -249,6 +253,7 @@ async fn list(arguments: List) -> Result<(), String> {
             (hands, all)
         }
     };
+    say_place(&hands.place, arguments.output)?;
     let only = arguments.only.known(&hands).await?;
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
     for studio in studios {

@@ -65,6 +65,11 @@ macro_rules! sayln {
 }
 pub(super) use sayln;
 
+/// Says where a command works, beside a result that is for programs.
+pub(super) fn tell_place(place: &str) {
+    anstream::eprintln!("{}", visible::line(place));
+}
+
 /// Says beside the result, on standard error, what a person should know: one line,
 /// whatever is quoted in it.
 pub(super) fn remark(sign: &str, sentence: &str) {

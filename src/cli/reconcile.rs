@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::confirm::confirmed;
-use super::connection::{Connected, Connection, no_deadline};
+use super::connection::{Connected, Connection, no_deadline, say_place};
 use super::output::{Output, outln, say};
 use super::progress::watched;
 use crate::config::Mode;
@@ -65,6 +65,7 @@ pub(super) struct ApplyArguments {
 
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
+    say_place(&connected.place, arguments.output)?;
     let studio = arguments.studio.as_deref();
     let pass = connected.pass(studio, None, Mode::Plan, None).await?;
     let detailed = arguments.detailed;
@@ -90,6 +91,7 @@ pub(super) fn code_of_plan(pass: &Pass) -> ExitCode {
 
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
+    say_place(&connected.place, arguments.output)?;
     let (studio, approve) = (arguments.studio.as_deref(), arguments.approve.as_deref());
     let planned = connected.pass(studio, approve, Mode::Plan, None).await?;
     let to_do = connected.to_do(&planned);
@@ -102,7 +104,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         }
         Output::Json | Output::Csv => {}
     }
-    if asks && !confirmed("\nMake these changes?")? {
+    if asks && !confirmed(&connected.place, "Make these changes?")? {
         return Err("nothing was changed".to_owned());
     }
     let pass = match to_do.is_empty() {

@@ -252,8 +252,8 @@ async fn reconcile(arguments: Reconcile, approve: Option<String>) -> Result<Exit
         _ => {}
     }
     if to_do > 0 && !yes {
-        let question = format!("\nLet {} make these changes?", function.name);
-        if !confirmed(&question)? {
+        let question = format!("Let {} make these changes?", function.name);
+        if !confirmed(&connected.place, &question)? {
             return Err("nothing was changed".to_owned());
         }
     }
@@ -353,7 +353,12 @@ impl Deployed {
         })?;
         let store = self.account.store_id().unwrap_or_default();
         let engine = self.account.engine(store, table).await?;
-        Ok(Connected { engine, words })
+        let place = self.account.place(None).await?;
+        Ok(Connected {
+            engine,
+            words,
+            place,
+        })
     }
 }
 

@@ -13,8 +13,8 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::connection::Connection;
-use super::output::{csv, harmless, put, remark, say};
+use super::connection::{Connection, say_place};
+use super::output::{Output, csv, harmless, put, remark, say, tell_place};
 use super::words::grid;
 use crate::visible;
 use rows::{Finding, Row, Status};
@@ -121,6 +121,10 @@ impl Rule {
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let connected = arguments.connection.connect().await?;
+    match arguments.output {
+        Form::Table => say_place(&connected.place, Output::Table)?,
+        Form::Json | Form::Csv | Form::Html => tell_place(&connected.place),
+    }
     let only = arguments
         .studio
         .as_deref()

@@ -23,7 +23,7 @@ assign = "members"
 "#;
 
 /// Checks a table; whether it passed, and what was said on both channels.
-fn check(name: &str, text: impl AsRef<[u8]>) -> (bool, String) {
+fn check(name: &str, text: &(impl AsRef<[u8]> + ?Sized)) -> (bool, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(name), text).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_emr-studio-sync"))

@@ -103,3 +103,5 @@ mod terminal;
 mod terraform;
 #[cfg(feature = "cli")]
 mod troubleshooting;
+#[cfg(feature = "cli")]
+mod whereabouts;

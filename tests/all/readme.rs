@@ -59,13 +59,11 @@ fn who_has_mappings_goes_on_from_there_in_the_commands_shown() {
     let file = folder.path().join("policy.toml");
     // What the commands of a block print in that shell, as the README shows it.
     let played = |block: &str| {
-        let lines = block.lines().filter(|line| line.starts_with("$ "));
-        let script: String = lines
-            .map(|line| {
-                let command = line.replace("$ cargo studio", tool);
-                format!("echo '{line}'\n{command}\n")
-            })
-            .collect();
+        let mut script = "echo $AWS_ENDPOINT_URL\nexec 2>&1\n".to_owned();
+        for line in block.lines().filter(|line| line.starts_with("$ ")) {
+            let command = line.replace("$ cargo studio", tool);
+            script += &format!("echo '{line}'\n{command}\n");
+        }
         let output = Command::new(tool)
             .arg("emulate")
             .args(&directory)
@@ -77,6 +75,9 @@ fn who_has_mappings_goes_on_from_there_in_the_commands_shown() {
             .unwrap();
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{block}");
         let shown = String::from_utf8(output.stdout).unwrap();
+        // It would be the usual port, were not others at it too.
+        let (url, shown) = shown.split_once('\n').unwrap();
+        let shown = shown.replace(url, "http://127.0.0.1:4599");
         let trimmed = shown.lines().map(str::trim_end);
         trimmed.map(|line| format!("{line}\n")).collect::<String>()
     };

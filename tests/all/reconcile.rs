@@ -187,9 +187,9 @@ async fn a_profile_that_is_named_decides_whatever_credentials_the_environment_ha
     let nobodys = list(&["--profile", "prd"]).await;
     assert_eq!(nobodys.code, 1);
     assert!(
-        nobodys
-            .err
-            .contains("error: --profile prd: there is none of that name"),
+        nobodys.err.contains(
+            "error: there is no profile prd with credentials (profile `prd` was not defined"
+        ),
         "{}",
         nobodys.err
     );

@@ -27,6 +27,8 @@ pub(super) struct Hands {
     document: Document,
     pub(super) words: Words,
     has_table: bool,
+    /// Where it works, in a line.
+    pub(super) place: String,
 }
 
 impl Place {
@@ -88,8 +90,15 @@ impl Place {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             problems.join("\n")
         })?;
+        let place = self.account.place(Some(&table)).await?;
+        self.account.knock().await?;
+        let engine = self.account.engine(store, table).await?;
+        if let Some(Subject::Name(..)) = whom {
+            self.account.is_there(&engine).await?;
+        }
         Ok(Hands {
-            engine: self.account.engine(store, table).await?,
+            place,
+            engine,
             words: Words::of(&document),
             document,
             has_table: self.table.is_some(),

@@ -1,15 +1,16 @@
 //! The operator's tool: the same engine as the function, from a terminal.
 //!
 //! Results go to standard output, diagnostics to standard error. Exit codes: 0
-//! done, 1 failed, and `plan` 2 when there are changes.
+//! done, 1 failed, and `plan` and `diff` 2 when there are changes.
 //!
-//! Each command is a file: `adopt`, `check`, `doctor`, `emulate`, `explain`,
+//! Each command is a file: `adopt`, `check`, `diff`, `doctor`, `emulate`, `explain`,
 //! `export`, `history`, `mapping`, `remote`, `report`, `simulate`, and `reconcile` for both `plan` and
 //! `apply`; `manual` has those that print what the definitions lead to. They read
 //! through the [`Engine`](crate::sync::Engine), and decide nothing themselves.
 //! What they share:
 //!
-//! * `connection`: the flags that say where AWS is, and `table`, which table.
+//! * `connection`: the flags that say where AWS is, and `table`, which table;
+//!   `credentials` and `whereabouts`: whose they are, and whether anybody answers.
 //! * `output` and `words`: how results are printed, and what things are called.
 //! * `confirm` and `progress`: what only happens at a terminal.
 //! * `place`: where in a file a problem is.
@@ -18,6 +19,8 @@ mod adopt;
 mod check;
 mod confirm;
 mod connection;
+mod credentials;
+mod diff;
 mod doctor;
 mod emulate;
 mod explain;
@@ -35,6 +38,7 @@ mod schema;
 mod simulate;
 mod table;
 mod tell;
+mod whereabouts;
 mod words;
 
 use std::path::PathBuf;
@@ -46,7 +50,7 @@ use clap_complete::Shell;
 pub use schema::policy_table_schema;
 
 use self::output::put;
-use crate::telemetry;
+use crate::{telemetry, visible};
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
 #[derive(Debug, Parser)]
@@ -54,7 +58,7 @@ use crate::telemetry;
     name = "emr-studio-sync",
     version = crate::VERSION,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, 1 failed; of `plan` 2 if there are changes."
+    after_help = "Exit codes: 0 done, 1 failed; of `plan` and `diff` 2 if there are changes."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -73,6 +77,8 @@ enum Command {
     Check(check::Arguments),
     /// Show what would change, and change nothing
     Plan(reconcile::PlanArguments),
+    /// Say what a changed table means for people, without AWS
+    Diff(diff::Arguments),
     /// Make the mappings those of the table
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
@@ -136,6 +142,7 @@ pub async fn main() -> ExitCode {
         Command::Emulate(arguments) => emulate::run(arguments).await,
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
+        Command::Diff(arguments) => diff::run(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::History(arguments) => history::run(arguments).await,
@@ -151,7 +158,7 @@ pub async fn main() -> ExitCode {
         Command::Reference => manual::reference(),
     };
     done.unwrap_or_else(|problem| {
-        anstream::eprintln!("error: {problem}");
+        anstream::eprintln!("error: {}", visible::text(&problem));
         ExitCode::FAILURE
     })
 }

@@ -8,11 +8,13 @@
 pub mod adopt;
 pub mod document;
 pub mod doubt;
+mod fields;
 pub mod fit;
 mod json;
-pub(crate) mod lint;
+pub mod lint;
 pub mod read;
 pub(crate) mod resolve;
+pub mod source;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,6 +24,7 @@ use sha2::{Digest, Sha256};
 pub use document::{Assign, Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace};
 
 use crate::identity::{Id, IdentityType};
+use crate::visible;
 
 /// A checked policy table.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,7 +186,7 @@ impl Selector {
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Selector::Group(pattern) => write!(f, "group \"{}\"", pattern.0),
+            Selector::Group(pattern) => write!(f, "group {}", visible::quoted(&pattern.0)),
             Selector::GroupId(id) => write!(f, "group_id {id}"),
             // A person's name has no place in a log: the rule's does.
             Selector::User(_) => f.write_str("the user it names"),
@@ -201,6 +204,11 @@ impl Pattern {
     /// The pattern as the table writes it.
     pub fn new(text: impl Into<String>) -> Pattern {
         Pattern(text.into())
+    }
+
+    /// As the table writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The name, where the pattern is one.

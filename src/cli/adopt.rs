@@ -1,6 +1,7 @@
 //! `adopt`: the table that keeps the mappings as they are. The first step of
 //! everyone who has mappings already.
 
+mod first;
 mod present;
 mod written;
 
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::connection::Account;
-use super::output::put;
+use super::output::{put, tell_place};
 use super::progress::watched;
 use crate::policy::document::{Document, Studio};
 use crate::policy::read;
@@ -19,7 +20,8 @@ use crate::studio::Described;
 #[derive(Debug, Args)]
 #[command(
     after_help = "The table goes to standard output, and keeps everything as it is: `plan` finds \
-    nothing to do.\nThen change it to what it should be.\n\n\
+    nothing to do.\nThen change it to what it should be. Of a Studio that nobody is mapped to\n\
+    it has rules for groups of the directory, commented out.\n\n\
     Example:\n  emr-studio-sync adopt --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY > policy.toml"
 )]
 pub(super) struct Arguments {
@@ -34,6 +36,8 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let Arguments { account, studios } = arguments;
     let (store_id, sdk) = (account.store_id()?, account.sdk().await?);
+    tell_place(&account.place(None).await?);
+    account.knock().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let listed: BTreeMap<String, Option<Described>> = match studios.is_empty() {
         true => {
@@ -55,6 +59,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         format!("--studio: {}", problems.collect::<Vec<_>>().join("; "))
     })?;
     let engine = account.engine(store_id, table).await?;
+    account.is_there(&engine).await?;
     let reading = present::read(&engine, &listed, &region);
     let present = watched(&engine, "reading", reading).await?;
     put(written::table(&present, &region)?)?;

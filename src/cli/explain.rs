@@ -9,12 +9,16 @@ use clap::Args;
 use serde_json::json;
 
 use super::connection::{Connected, Connection, no_deadline};
-use super::output::{Output, csv, outln, put};
+use super::output::{Output, csv, outln, put, remark, say};
 use super::progress::watched;
 use super::words::paint;
 use crate::event::Subject;
 use crate::identity::{Id, Identity, IdentityType};
 use crate::sync::{Explanation, RuleExplanation, StudioExplanation};
+use crate::visible;
+
+/// The version of the JSON that `explain` prints.
+const JSON_VERSION: u32 = 1;
 
 #[derive(Debug, Args)]
 #[command(
@@ -39,20 +43,26 @@ pub(super) struct Arguments {
 pub(super) struct Whom {
     /// A user, by user name
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// A user, by id
     #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
+    pub(super) user_id: Option<String>,
     /// A group, by display name
     #[arg(long, value_name = "NAME")]
-    group: Option<String>,
+    pub(super) group: Option<String>,
     /// A group, by id
     #[arg(long, value_name = "ID")]
-    group_id: Option<String>,
+    pub(super) group_id: Option<String>,
 }
 
 impl Whom {
     pub(super) fn subject(&self) -> Result<Subject, String> {
+        let given = self.given()?;
+        given.ok_or_else(|| "give one of --user, --user-id, --group, --group-id".to_owned())
+    }
+
+    /// Nobody, if nothing was given.
+    pub(super) fn given(&self) -> Result<Option<Subject>, String> {
         let id = |flag: &str, text: &str| {
             Id::parse(text).ok_or_else(|| format!("{flag}: {text:?} is not an id"))
         };
@@ -62,13 +72,13 @@ impl Whom {
             group,
             group_id,
         } = self;
-        match (user, user_id, group, group_id) {
-            (Some(name), ..) => Ok(Subject::Name(IdentityType::User, name.clone())),
-            (_, Some(text), ..) => Ok(Subject::Id(Identity::user(id("--user-id", text)?))),
-            (_, _, Some(name), _) => Ok(Subject::Name(IdentityType::Group, name.clone())),
-            (.., Some(text)) => Ok(Subject::Id(Identity::group(id("--group-id", text)?))),
-            _ => Err("give one of --user, --user-id, --group, --group-id".to_owned()),
-        }
+        Ok(Some(match (user, user_id, group, group_id) {
+            (Some(name), ..) => Subject::Name(IdentityType::User, name.clone()),
+            (_, Some(text), ..) => Subject::Id(Identity::user(id("--user-id", text)?)),
+            (_, _, Some(name), _) => Subject::Name(IdentityType::Group, name.clone()),
+            (.., Some(text)) => Subject::Id(Identity::group(id("--group-id", text)?)),
+            _ => return Ok(None),
+        }))
     }
 }
 
@@ -92,17 +102,21 @@ pub(super) async fn print(
     output: Output,
 ) -> Result<ExitCode, String> {
     match output {
-        Output::Json => outln!("{:#}", json!(explanation)),
+        Output::Json => {
+            let mut all = json!(explanation);
+            all["version"] = json!(JSON_VERSION);
+            outln!("{all:#}");
+        }
         Output::Csv => put(as_csv(explanation)?)?,
         Output::Table => {
             connected.learn_names(explanation).await;
-            put(connected.tell_why(explanation))?;
+            say(connected.tell_why(explanation))?;
         }
     }
     explanation
         .problems
         .iter()
-        .for_each(|problem| anstream::eprintln!("! {problem}"));
+        .for_each(|problem| remark("!", problem));
     Ok(match explanation.problems.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -179,9 +193,9 @@ impl Connected {
             id,
         });
         for studio in &explanation.studios {
-            let title = format!("{} ({})", studio.studio, studio.studio_id);
+            let title = format!("{} ({})", visible::name(&studio.studio), studio.studio_id);
             let _ = writeln!(text, "{}", paint(Style::new().bold(), &title));
-            let _ = writeln!(text, "  {name} {}", studio.verdict);
+            let _ = writeln!(text, "  {name} {}", visible::line(&studio.verdict));
             if let Some(rule) = &studio.wanted {
                 let _ = writeln!(text, "  should have  {}", self.rule(rule));
             }
@@ -191,7 +205,11 @@ impl Connected {
                 } else {
                     "somebody's own"
                 };
-                let _ = writeln!(text, "  has          {}, {whose}", self.words.alias(policy));
+                let _ = writeln!(
+                    text,
+                    "  has          {}, {whose}",
+                    self.words.policy(policy)
+                );
             }
             // Without a rule that decides there is none that comes later.
             let later = match &studio.wanted {
@@ -206,7 +224,7 @@ impl Connected {
     }
 
     fn rule(&self, rule: &RuleExplanation) -> String {
-        let policy = self.words.alias(&rule.session_policy);
+        let policy = self.words.policy(&rule.session_policy);
         match &rule.via_group {
             None => format!("{policy}, by rules[{}]", rule.rule),
             Some(group) => {

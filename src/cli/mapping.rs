@@ -1,6 +1,7 @@
 //! `mapping`: the service's own five calls by hand, with names or ids on both
 //! sides. No rule is asked, and nothing is guarded: one call, one mapping.
 
+mod filter;
 mod hands;
 mod rows;
 
@@ -8,16 +9,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::confirm::confirmed;
-use super::connection::Account;
+use super::connection::{Account, say_place};
 use super::explain::Whom;
-use super::output::{Output, outln};
-use super::words::readable;
+use super::output::{Output, outln, sayln};
 use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping};
 use crate::studio::Made;
+use crate::visible;
+use filter::Filter;
 use hands::{Hands, all_studios};
 use rows::print;
 
@@ -54,7 +55,9 @@ pub(super) enum Call {
         after_help = "Without --studio: all Studios of the table; without a table too, all of \
         the account in this Region.\nNames are those under which the mappings were \
         made; `report` looks up the present ones.\n\n\
-        Example:\n  emr-studio-sync mapping list --output csv"
+        Examples:\n  emr-studio-sync mapping list --output csv\n  \
+        emr-studio-sync mapping list --user alice@example.com --table policy.toml\n  \
+        emr-studio-sync mapping list --session-policy engineer --table policy.toml"
     )]
     List(List),
 }
@@ -121,6 +124,8 @@ pub(super) struct List {
     /// The Studio, by alias or id
     #[arg(long, value_name = "ALIAS|ID")]
     studio: Option<String>,
+    #[command(flatten)]
+    only: Filter,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -142,12 +147,20 @@ pub(super) async fn run(call: Call) -> Result<ExitCode, String> {
 async fn create(arguments: WithPolicy) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, Output::Table)?;
     let policy = hands.session_policy(&arguments.session_policy)?;
     match hands.mapping(studio, &identity).await? {
         Some(has) if has.session_policy == policy => {
-            return say("=", &hands, studio, &name, hands.words.alias(&policy));
+            return say("=", &hands, studio, &name, &hands.words.policy(&policy));
         }
-        Some(has) => return Err(already(&hands, studio, &name, &has.session_policy)),
+        Some(has) => {
+            return Err(already(
+                &hands,
+                studio,
+                &name,
+                &visible::line(&has.session_policy),
+            ));
+        }
         None => {}
     }
     let change = by_hand(Action::Create, &identity, Some(&policy), None);
@@ -155,19 +168,20 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
         return Err(already(&hands, studio, &name, "another session policy"));
     }
     hands.foretell(studio, &policy);
-    say("+", &hands, studio, &name, hands.words.alias(&policy))
+    say("+", &hands, studio, &name, &hands.words.policy(&policy))
 }
 
 async fn update(arguments: WithPolicy) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, Output::Table)?;
     let policy = hands.session_policy(&arguments.session_policy)?;
     let Some(has) = hands.mapping(studio, &identity).await? else {
         let unmapped = unmapped(&hands, studio, &name);
         return Err(format!("{unmapped}; to map it: mapping create"));
     };
     if has.session_policy == policy {
-        return say("=", &hands, studio, &name, hands.words.alias(&policy));
+        return say("=", &hands, studio, &name, &hands.words.policy(&policy));
     }
     let change = by_hand(Action::Update, &identity, Some(&policy), Some(&has));
     if hands.make(studio, &change).await? == Made::Collided {
@@ -179,8 +193,8 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
     }
     hands.foretell(studio, &policy);
     let (from, to) = (
-        hands.words.alias(&has.session_policy),
-        hands.words.alias(&policy),
+        hands.words.policy(&has.session_policy),
+        hands.words.policy(&policy),
     );
     say("~", &hands, studio, &name, &format!("{from} -> {to}"))
 }
@@ -188,33 +202,35 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
 async fn delete(arguments: Delete) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, Output::Table)?;
     let Some(has) = hands.mapping(studio, &identity).await? else {
         return Err(unmapped(&hands, studio, &name));
     };
-    let policy = hands.words.alias(&has.session_policy);
-    let whose = &readable(has.name.as_deref().unwrap_or(&name));
+    let policy = hands.words.policy(&has.session_policy);
+    let whose = has.name.as_deref().map_or(name, visible::name);
     let question = format!(
         "Delete the mapping of {whose} in {} ({policy})?",
         hands.studio(studio)
     );
-    if !arguments.yes && !confirmed(&question)? {
+    if !arguments.yes && !confirmed(&hands.place, &question)? {
         return Err("nothing was deleted".to_owned());
     }
     let change = by_hand(Action::Delete, &identity, None, Some(&has));
     hands.make(studio, &change).await?;
     hands.foretell(studio, &has.session_policy);
-    say("-", &hands, studio, whose, policy)
+    say("-", &hands, studio, &whose, &policy)
 }
 
 async fn get(arguments: Get) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, arguments.output)?;
     let Some(mapping) = hands.mapping(studio, &identity).await? else {
         return Err(unmapped(&hands, studio, &name));
     };
     let row = hands.row(studio, &identity, &mapping);
     match arguments.output {
-        Output::Json => outln!("{:#}", json!(row)),
+        Output::Json => outln!("{:#}", row.for_a_program()),
         output => print(&hands, &[row], output)?,
     }
     Ok(())
@@ -237,12 +253,15 @@ async fn list(arguments: List) -> Result<(), String> {
             (hands, all)
         }
     };
+    say_place(&hands.place, arguments.output)?;
+    let only = arguments.only.known(&hands).await?;
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
     for studio in studios {
         match hands.mappings(studio).await {
             Ok(mappings) => rows.extend(
                 mappings
                     .iter()
+                    .filter(|(identity, mapping)| only.takes(identity, mapping))
                     .map(|(identity, mapping)| hands.row(studio, identity, mapping)),
             ),
             Err(why) => failures.push(why),
@@ -270,7 +289,7 @@ fn unmapped(hands: &Hands, studio: usize, name: &str) -> String {
 }
 
 fn say(sign: &str, hands: &Hands, studio: usize, name: &str, policy: &str) -> Result<(), String> {
-    outln!("{sign} {}  {name}  {policy}", hands.studio(studio));
+    sayln!("{sign} {}  {name}  {policy}", hands.studio(studio));
     Ok(())
 }
 

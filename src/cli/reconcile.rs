@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::confirm::confirmed;
-use super::connection::{Connected, Connection, no_deadline};
-use super::output::{Output, outln, put};
+use super::connection::{Connected, Connection, no_deadline, say_place};
+use super::output::{Output, outln, say};
 use super::progress::watched;
 use crate::config::Mode;
 use crate::identity::Identity;
@@ -19,7 +19,7 @@ use crate::sync::{Agreed, Look, Task};
 use shown::identity_of;
 
 /// The exit code of `plan` when there is something to do.
-const CHANGES: u8 = 2;
+pub(super) const CHANGES: u8 = 2;
 
 #[derive(Debug, Args)]
 #[command(
@@ -65,6 +65,7 @@ pub(super) struct ApplyArguments {
 
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
+    say_place(&connected.place, arguments.output)?;
     let studio = arguments.studio.as_deref();
     let pass = connected.pass(studio, None, Mode::Plan, None).await?;
     let detailed = arguments.detailed;
@@ -74,7 +75,7 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     match arguments.output {
         Output::Json => outln!("{:#}", connected.json(&pass)),
         Output::Csv => connected.print_csv(&pass, detailed)?,
-        Output::Table => put(connected.tell(&pass, detailed))?,
+        Output::Table => say(connected.tell(&pass, detailed))?,
     }
     Ok(code_of_plan(&pass))
 }
@@ -90,19 +91,20 @@ pub(super) fn code_of_plan(pass: &Pass) -> ExitCode {
 
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
+    say_place(&connected.place, arguments.output)?;
     let (studio, approve) = (arguments.studio.as_deref(), arguments.approve.as_deref());
     let planned = connected.pass(studio, approve, Mode::Plan, None).await?;
     let to_do = connected.to_do(&planned);
     let asks = !to_do.is_empty() && !arguments.yes;
     match arguments.output {
-        Output::Table => put(connected.tell(&planned, false))?,
+        Output::Table => say(connected.tell(&planned, false))?,
         // Nobody agrees to what they have not seen.
         Output::Json | Output::Csv if asks => {
             anstream::eprint!("{}", connected.tell(&planned, false))
         }
         Output::Json | Output::Csv => {}
     }
-    if asks && !confirmed("\nMake these changes?")? {
+    if asks && !confirmed(&connected.place, "Make these changes?")? {
         return Err("nothing was changed".to_owned());
     }
     let pass = match to_do.is_empty() {
@@ -126,7 +128,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         }
         Output::Csv => connected.print_csv(&pass, false)?,
         Output::Table if to_do.is_empty() => {}
-        Output::Table => put(connected.tell_made(&pass))?,
+        Output::Table => say(connected.tell_made(&pass))?,
     }
     let is_done = |change: &&ChangeReport| change.outcome == Outcome::Done;
     let done = pass.report.changes.iter().filter(is_done).count();
@@ -138,7 +140,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
 }
 
 /// Whether everything that was tried went well.
-fn is_sound(pass: &Pass) -> bool {
+pub(super) fn is_sound(pass: &Pass) -> bool {
     pass.unfinished.is_empty() && pass.report.failed == 0 && pass.report.remaining == 0
 }
 

@@ -68,7 +68,11 @@ mod check;
 #[cfg(feature = "cli")]
 mod cookbook;
 #[cfg(feature = "cli")]
+mod diff;
+#[cfg(feature = "cli")]
 mod doctor;
+#[cfg(all(feature = "cli", unix))]
+mod emulate;
 #[cfg(feature = "cli")]
 mod export;
 #[cfg(feature = "cli")]
@@ -79,6 +83,8 @@ mod manual;
 mod many;
 #[cfg(feature = "cli")]
 mod mapping;
+#[cfg(feature = "cli")]
+mod names;
 #[cfg(feature = "cli")]
 mod readme;
 #[cfg(all(feature = "cli", unix))]
@@ -97,3 +103,5 @@ mod terminal;
 mod terraform;
 #[cfg(feature = "cli")]
 mod troubleshooting;
+#[cfg(feature = "cli")]
+mod whereabouts;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::connection::{Account, no_deadline};
 use super::super::explain::Whom;
+use super::super::output::remark;
 use super::super::progress::watched;
 use super::super::table;
 use super::super::words::{Words, time};
@@ -18,6 +19,7 @@ use crate::policy::fit::Answer;
 use crate::policy::{read, resolve};
 use crate::studio::{Described, Made, Refusal};
 use crate::sync::Engine;
+use crate::visible;
 
 /// The services, and the words of a table, if there is one.
 pub(super) struct Hands {
@@ -25,6 +27,8 @@ pub(super) struct Hands {
     document: Document,
     pub(super) words: Words,
     has_table: bool,
+    /// Where it works, in a line.
+    pub(super) place: String,
 }
 
 impl Place {
@@ -86,8 +90,15 @@ impl Place {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             problems.join("\n")
         })?;
+        let place = self.account.place(Some(&table)).await?;
+        self.account.knock().await?;
+        let engine = self.account.engine(store, table).await?;
+        if let Some(Subject::Name(..)) = whom {
+            self.account.is_there(&engine).await?;
+        }
         Ok(Hands {
-            engine: self.account.engine(store, table).await?,
+            place,
+            engine,
             words: Words::of(&document),
             document,
             has_table: self.table.is_some(),
@@ -111,10 +122,11 @@ impl Hands {
             IdentityType::Group => store.group_id(&name, no_deadline()).await,
         };
         match found.map_err(|error| error.to_string())? {
-            Answer::Is(id) => Ok((Identity { kind, id }, name)),
+            Answer::Is(id) => Ok((Identity { kind, id }, visible::name(&name))),
             Answer::Gone | Answer::Unread { .. } => Err(format!(
-                "there is no {} called {name:?} in {}",
+                "there is no {} called {} in {}",
                 kind.to_string().to_lowercase(),
+                visible::quoted(&name),
                 store.id()
             )),
         }
@@ -170,16 +182,18 @@ impl Hands {
         format!("{}: {why}", self.studio(studio))
     }
 
-    pub(super) fn studio(&self, studio: usize) -> &str {
-        &self.engine.table().studios[studio].alias
+    /// A Studio's alias, as people read it.
+    pub(super) fn studio(&self, studio: usize) -> String {
+        visible::name(&self.engine.table().studios[studio].alias)
     }
 
     /// What the function will make of a mapping made by hand.
     pub(super) fn foretell(&self, studio: usize, session_policy: &str) {
         if self.has_table && self.engine.table().owns(studio, session_policy) {
-            anstream::eprintln!(
-                "note: mappings with this session policy are the table's: the next full pass \
-                 makes of this one what the rules say"
+            remark(
+                "note:",
+                "mappings with this session policy are the table's: the next full pass makes of \
+                 this one what the rules say",
             );
         }
     }

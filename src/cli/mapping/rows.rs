@@ -1,12 +1,13 @@
 //! Mappings as they are printed.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::super::output::{Output, csv, harmless, outln, put};
-use super::super::words::{grid, readable};
+use super::super::output::{Output, csv, harmless, outln, put, sayln};
+use super::super::words::grid;
 use super::hands::Hands;
 use crate::identity::{Id, IdentityType};
+use crate::visible;
 
 /// A mapping as it is printed.
 #[derive(Clone, Debug, Serialize)]
@@ -24,7 +25,17 @@ pub(super) struct Row {
     pub(super) modified: Option<String>,
 }
 
+/// The version of the JSON of a [`Row`]. Each has it: a list of them was printed bare
+/// before there were versions, and stays so.
+const JSON_VERSION: u32 = 1;
+
 impl Row {
+    pub(super) fn for_a_program(&self) -> Value {
+        let mut row = json!(self);
+        row["version"] = json!(JSON_VERSION);
+        row
+    }
+
     fn for_a_spreadsheet(&self) -> Row {
         Row {
             identity_name: self.identity_name.as_deref().map(harmless),
@@ -48,12 +59,15 @@ const COLUMNS: [&str; 9] = [
 
 pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), String> {
     match output {
-        Output::Json => outln!("{:#}", json!(rows)),
+        Output::Json => {
+            let rows: Vec<Value> = rows.iter().map(Row::for_a_program).collect();
+            outln!("{:#}", json!(rows));
+        }
         Output::Csv => {
             let rows: Vec<Row> = rows.iter().map(Row::for_a_spreadsheet).collect();
             put(csv(&COLUMNS, &rows)?)?;
         }
-        Output::Table if rows.is_empty() => outln!("No mappings."),
+        Output::Table if rows.is_empty() => sayln!("No mappings."),
         Output::Table => {
             let head = [
                 "Studio",
@@ -65,14 +79,12 @@ pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), S
             ];
             let mut grid = grid(&head);
             for row in rows {
+                let name = row.identity_name.as_deref();
                 grid.add_row([
-                    row.studio.clone(),
+                    visible::name(&row.studio),
                     row.identity_type.to_string(),
-                    match &row.identity_name {
-                        Some(name) => readable(name),
-                        None => row.identity_id.to_string(),
-                    },
-                    hands.words.alias(&row.session_policy).to_owned(),
+                    visible::name(name.unwrap_or(row.identity_id.as_str())),
+                    hands.words.policy(&row.session_policy),
                     match row.owned {
                         Some(true) => "the table".to_owned(),
                         Some(false) => "somebody else".to_owned(),
@@ -81,7 +93,7 @@ pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), S
                     row.created.clone().unwrap_or_default(),
                 ]);
             }
-            outln!("{grid}");
+            sayln!("{grid}");
         }
     }
     Ok(())

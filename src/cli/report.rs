@@ -1,8 +1,10 @@
 //! `report`: who can open which Studio, with which session policy, by which
 //! rule, and since when.
 
+mod access;
 mod html;
 mod matrix;
+mod people;
 mod read;
 mod rows;
 mod say;

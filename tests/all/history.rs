@@ -263,22 +263,3 @@ async fn a_log_that_may_not_be_read_or_is_not_there_is_told_as_that() {
     let said = history(&desk, &["--since", "yesterday"]).await;
     assert!(said.err.contains("that is no time"), "{}", said.err);
 }
-
-#[tokio::test]
-async fn the_history_that_the_docs_show_is_one() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/");
-    let read = |file: &str| std::fs::read_to_string(format!("{folder}{file}")).unwrap();
-    let seed = World::from_toml(&read("events/directory.toml")).unwrap();
-    let desk = Desk::new(seed.world).await;
-    let stack = ["--stack", "emr-studio-sync"];
-    let reconcile = [&["remote", "reconcile", "--yes"], &stack[..]].concat();
-    assert_eq!(desk.run(&reconcile).await.code, 0);
-    let docs = read("docs/operations.md");
-    let (_, block) = docs.split_once("```console\n$ emr-studio-sync ").unwrap();
-    let (command, rest) = block.split_once('\n').unwrap();
-    let (shown, _) = rest.split_once("\n```").unwrap();
-    let table = format!("{folder}events/policy.toml");
-    let command = command.replace("events/policy.toml", &table);
-    let said = desk.run(&command.split(' ').collect::<Vec<_>>()).await;
-    assert_eq!(untimed(&said.out), untimed(shown), "{}", said.err);
-}

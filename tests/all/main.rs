@@ -86,6 +86,8 @@ mod mapping;
 #[cfg(feature = "cli")]
 mod names;
 #[cfg(feature = "cli")]
+mod operations;
+#[cfg(feature = "cli")]
 mod readme;
 #[cfg(all(feature = "cli", unix))]
 mod recipe;

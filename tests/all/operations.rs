@@ -21,7 +21,10 @@ async fn the_deployed_function_answers_as_the_page_shows() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");
     let seed = World::from_toml(include_str!("../../events/directory.toml")).unwrap();
     let desk = Desk::new(seed.world).await;
-    let blocks: Vec<&str> = PAGE.split("```console\n$ emr-studio-sync ").skip(1).collect();
+    let blocks: Vec<&str> = PAGE
+        .split("```console\n$ emr-studio-sync ")
+        .skip(1)
+        .collect();
     assert_eq!(blocks.len(), 5);
     for block in blocks {
         let (command, rest) = block.split_once('\n').unwrap();

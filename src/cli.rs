@@ -1,7 +1,7 @@
 //! The operator's tool: the same engine as the function, from a terminal.
 //!
 //! Results go to standard output, diagnostics to standard error. Exit codes: 0
-//! done, 1 failed, and `plan` 2 when there are changes.
+//! done, 1 failed, 130 stopped, and `plan` 2 when there are changes.
 //!
 //! Each command is a file: `adopt`, `check`, `doctor`, `emulate`, `explain`,
 //! `export`, `history`, `mapping`, `remote`, `report`, `simulate`, and `reconcile` for both `plan` and
@@ -11,7 +11,7 @@
 //!
 //! * `connection`: the flags that say where AWS is, and `table`, which table.
 //! * `output` and `words`: how results are printed, and what things are called.
-//! * `confirm` and `progress`: what only happens at a terminal.
+//! * `confirm` and `progress`: what only happens at a terminal; `stop`: Ctrl-C.
 //! * `place`: where in a file a problem is.
 
 mod adopt;
@@ -33,6 +33,7 @@ mod remote;
 mod report;
 mod schema;
 mod simulate;
+mod stop;
 mod table;
 mod tell;
 mod words;

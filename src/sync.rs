@@ -18,6 +18,7 @@ mod tell;
 mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ pub struct Engine {
     memory: Mutex<Memory>,
     /// Changes that are being made at once, or wait for their turn.
     turns: Semaphore,
+    /// Whether any change was begun.
+    has_begun: AtomicBool,
     now_ms: fn() -> i64,
 }
 
@@ -210,6 +213,7 @@ impl Engine {
             tally,
             memory: Mutex::default(),
             turns: Semaphore::new(IN_FLIGHT),
+            has_begun: AtomicBool::new(false),
             now_ms: || Utc::now().timestamp_millis(),
         }
     }
@@ -249,6 +253,13 @@ impl Engine {
     /// The time, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         (self.now_ms)()
+    }
+
+    /// Begins no change any more, and finishes those that are being made: what was
+    /// not begun remains. Returns whether any was.
+    pub fn stop(&self) -> bool {
+        self.turns.close();
+        self.has_begun.load(Ordering::Relaxed)
     }
 
     /// Requests sent until now, since the tally was last taken.

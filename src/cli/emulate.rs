@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output::outln;
+use super::stop::told_to_stop;
 use crate::emulator::{Emulator, World};
 
 #[derive(Debug, Args)]
@@ -39,20 +40,4 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     anstream::eprintln!("listening; stop with Ctrl-C");
     told_to_stop().await.map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Ctrl-C, or what stops a container. The first process of one is not stopped
-/// by a signal that it doesn't wait for.
-async fn told_to_stop() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            stopped = tokio::signal::ctrl_c() => stopped,
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }

@@ -12,6 +12,7 @@ use super::confirm::confirmed;
 use super::connection::{Connected, Connection, no_deadline};
 use super::output::{Output, outln, put};
 use super::progress::watched;
+use super::stop::{Ended, STOPPED, stoppable};
 use crate::config::Mode;
 use crate::identity::Identity;
 use crate::report::{ChangeReport, Outcome, Pass, Report};
@@ -42,7 +43,9 @@ pub(super) struct PlanArguments {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, or something is still to do\n\n\
+    after_help = "Ctrl-C lets it finish what it has begun, and say what remains.\n\n\
+    Exit codes: 0 done, 1 failed, or something is still to do, or what the table names is not \
+    there, 130 stopped\n\n\
     Examples:\n  emr-studio-sync apply --table policy.toml --identity-store-id d-1234567890\n  \
     emr-studio-sync apply --table policy.toml --approve 0f3c9a6b21d4e875"
 )]
@@ -66,7 +69,7 @@ pub(super) struct ApplyArguments {
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
     let studio = arguments.studio.as_deref();
-    let pass = connected.pass(studio, None, Mode::Plan, None).await?;
+    let pass = connected.planned(studio, None).await?;
     let detailed = arguments.detailed;
     if detailed || arguments.output == Output::Json {
         connected.learn_left_alone(&pass).await;
@@ -90,8 +93,12 @@ pub(super) fn code_of_plan(pass: &Pass) -> ExitCode {
 
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
-    let (studio, approve) = (arguments.studio.as_deref(), arguments.approve.as_deref());
-    let planned = connected.pass(studio, approve, Mode::Plan, None).await?;
+    let studio = arguments.studio.as_deref();
+    let approve = arguments.approve.as_deref();
+    let planned = connected.planned(studio, approve).await?;
+    if let Some(wrong) = planned.report.wrong_approval() {
+        return Err(format!("--{wrong}. Nothing else was changed either"));
+    }
     let to_do = connected.to_do(&planned);
     let asks = !to_do.is_empty() && !arguments.yes;
     match arguments.output {
@@ -105,18 +112,24 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
     if asks && !confirmed("\nMake these changes?")? {
         return Err("nothing was changed".to_owned());
     }
-    let pass = match to_do.is_empty() {
-        true => Pass {
-            report: Report {
+    let (pass, stopped) = match to_do.is_empty() {
+        true => {
+            let report = Report {
                 mode: Mode::Apply.name(),
                 ..planned.report
-            },
-            ..planned
-        },
+            };
+            (Pass { report, ..planned }, false)
+        }
         false => {
-            let made = connected.pass(studio, approve, Mode::Apply, Some(&to_do));
-            let made = made.await?;
-            connected.compared(made, &planned, &to_do)
+            let (made, stopped) = match connected.make(studio, approve, &to_do).await? {
+                Ended::Whole(made) => (made, false),
+                Ended::Stopped(made) => (made, true),
+                Ended::Unbegun => {
+                    anstream::eprintln!("stopped: nothing was changed");
+                    return Ok(ExitCode::from(STOPPED));
+                }
+            };
+            (connected.compared(made, &planned, &to_do), stopped)
         }
     };
     match arguments.output {
@@ -126,15 +139,20 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         }
         Output::Csv => connected.print_csv(&pass, false)?,
         Output::Table if to_do.is_empty() => {}
-        Output::Table => put(connected.tell_made(&pass))?,
+        Output::Table => put(connected.tell_made(&pass, stopped))?,
+    }
+    if stopped {
+        return Ok(ExitCode::from(STOPPED));
     }
     let is_done = |change: &&ChangeReport| change.outcome == Outcome::Done;
     let done = pass.report.changes.iter().filter(is_done).count();
     let all_done = done == pass.report.changes.len() && done == to_do.len();
-    Ok(match is_sound(&pass) && all_done {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(
+        match is_sound(&pass) && all_done && pass.report.unresolved == 0 {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        },
+    )
 }
 
 /// Whether everything that was tried went well.
@@ -143,33 +161,55 @@ fn is_sound(pass: &Pass) -> bool {
 }
 
 impl Connected {
-    async fn pass(
+    /// A pass that changes nothing.
+    pub(super) async fn planned(
         &mut self,
         studio: Option<&str>,
         approve: Option<&str>,
-        mode: Mode,
-        agreed: Option<&BTreeSet<Agreed>>,
     ) -> Result<Pass, String> {
-        let studio = studio.map(|name| self.studio(name)).transpose()?;
         let task = Task {
-            look: Look::everything(studio, no_deadline()),
+            look: Look::everything(self.only(studio)?, no_deadline()),
             approve,
-            agreed,
-            mode,
+            agreed: None,
+            mode: Mode::Plan,
         };
-        let doing = match mode {
-            Mode::Plan => "reading",
-            Mode::Apply => "applying",
+        let pass = watched(&self.engine, "reading", self.engine.pass(&task)).await;
+        self.learn_names_of_changes(&pass).await;
+        Ok(pass)
+    }
+
+    /// Makes what somebody has agreed to, until somebody says stop.
+    async fn make(
+        &mut self,
+        studio: Option<&str>,
+        approve: Option<&str>,
+        agreed: &BTreeSet<Agreed>,
+    ) -> Result<Ended<Pass>, String> {
+        let task = Task {
+            look: Look::everything(self.only(studio)?, no_deadline()),
+            approve,
+            agreed: Some(agreed),
+            mode: Mode::Apply,
         };
-        let pass = watched(&self.engine, doing, self.engine.pass(&task)).await;
+        let passing = watched(&self.engine, "applying", self.engine.pass(&task));
+        let ended = stoppable(&self.engine, passing).await;
+        if let Ended::Whole(pass) | Ended::Stopped(pass) = &ended {
+            self.learn_names_of_changes(pass).await;
+        }
+        Ok(ended)
+    }
+
+    fn only(&self, studio: Option<&str>) -> Result<Option<usize>, String> {
+        studio.map(|name| self.studio(name)).transpose()
+    }
+
+    pub(super) async fn learn_names_of_changes(&mut self, pass: &Pass) {
         let of_change = |change: &ChangeReport| {
             let group = change.via_group.clone().map(Identity::group);
             [Some(identity_of(change)), group]
         };
         let named = pass.report.changes.iter().flat_map(of_change).flatten();
-        let named = named.collect();
-        self.learn_names_of(named, &pass).await;
-        Ok(pass)
+        self.learn_names_of(named.collect(), pass).await;
     }
 
     async fn learn_left_alone(&mut self, pass: &Pass) {
@@ -178,7 +218,7 @@ impl Connected {
         self.learn_names_of(left, pass).await;
     }
 
-    pub(super) async fn learn_names_of(&mut self, mut whose: BTreeSet<Identity>, pass: &Pass) {
+    async fn learn_names_of(&mut self, mut whose: BTreeSet<Identity>, pass: &Pass) {
         whose.retain(|identity| !self.words.names.contains_key(identity));
         let names = self.engine.names(&whose, no_deadline());
         let names = watched(&self.engine, "looking up names", names).await;
@@ -211,7 +251,10 @@ impl Connected {
     fn compared(&self, mut made: Pass, planned: &Pass, to_do: &BTreeSet<Agreed>) -> Pass {
         let shown = self.agreed(planned.report.changes.iter());
         let found = self.agreed(made.report.changes.iter());
-        let new = found.difference(&shown).count();
+        // For what has no room it would be in vain to apply again.
+        let has_room = |change: &&ChangeReport| change.outcome != Outcome::OverCapacity;
+        let new = self.agreed(made.report.changes.iter().filter(has_room));
+        let new = new.difference(&shown).count();
         let gone = to_do.difference(&found).count();
         if new > 0 {
             made.report.problems.push(format!(

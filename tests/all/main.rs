@@ -92,6 +92,8 @@ mod report;
 #[cfg(feature = "cli")]
 mod simulate;
 #[cfg(all(feature = "cli", unix))]
+mod stop;
+#[cfg(all(feature = "cli", unix))]
 mod terminal;
 #[cfg(feature = "cli")]
 mod terraform;

@@ -301,6 +301,70 @@ async fn held_deletions_go_with_their_plan_id_and_no_other() {
 }
 
 #[tokio::test]
+async fn an_approval_of_another_set_ends_it_before_anything_at_all_is_changed() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", ANALYST)
+        .unwrap();
+    let desk = Desk::new(start).await;
+    let before = desk.mappings();
+    for form in ["table", "json"] {
+        let wrong = ["apply", "--yes", "--approve", "0123456789abcdef"];
+        let said = desk.run(&[&wrong[..], &["--output", form]].concat()).await;
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+        assert!(
+            said.err
+                .starts_with("error: --approve: 0123456789abcdef is not a set of deletions"),
+            "{}",
+            said.err
+        );
+        assert_eq!(desk.mappings(), before);
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_room_is_told_from_what_nobody_agreed_to() {
+    let desk = Desk::new(world()).await;
+    let small = table(|table| table["studios"]["analytics"]["limits"] = json!({ "users": 2 }));
+    desk.write("policy.json", &small.to_string());
+    let said = desk.run(&["apply", "--yes", "--studio", "analytics"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.out
+            .ends_with("2 created, 1 over capacity; 0 as they should be."),
+        "{}",
+        said.out
+    );
+    assert!(!said.out.contains("skipped"), "{}", said.out);
+    let line = "+ analytics  carol                analyst               (rules[1], through \
+        data-analysts)  over_capacity";
+    assert!(said.out.contains(line), "{}", said.out);
+}
+
+#[tokio::test]
+async fn a_rule_that_maps_nobody_for_what_it_names_is_not_there_fails_apply_and_is_told_by_plan() {
+    let desk = Desk::new(world()).await;
+    let lost = json!({ "user": "nobody", "studio": "science", "session_policy": "analyst" });
+    let with_lost = table(|table| table["rules"].as_array_mut().unwrap().push(lost));
+    desk.write("policy.json", &with_lost.to_string());
+    let told = "1 entry of the table leads nowhere: what it names is not there.";
+    let said = desk.run(&["apply", "--yes"]).await;
+    assert!(said.out.contains("5 created"), "{}", said.out);
+    assert_eq!(said.code, 1, "{}", said.out);
+    // Now there is nothing else to do.
+    let said = desk.run(&["plan"]).await;
+    assert_eq!(said.code, 0);
+    assert!(said.out.ends_with(told), "{}", said.out);
+    let said = desk.run(&["apply", "--yes"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.out.contains("Nothing to do") && said.out.ends_with(told),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test]
 async fn explain_tells_what_should_be_what_is_and_which_rules_come_later() {
     let desk = Desk::new(world()).await;
     desk.run(&["apply", "--yes"]).await;

@@ -7,6 +7,7 @@
 
 mod access;
 mod explain;
+mod foretell;
 mod judge;
 mod make;
 mod memory;
@@ -30,6 +31,7 @@ use tokio::time::Instant;
 
 pub use access::{Access, Survey};
 pub use explain::{Explanation, RuleExplanation, StudioExplanation};
+pub use foretell::{Foretold, Shield, Supposed};
 pub use review::Review;
 
 use crate::aws::{CallError, Tally};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::foretell::Supposed;
 use super::observe::Observation;
 use super::{Engine, Look};
 use crate::event::Subject;
@@ -48,7 +49,7 @@ pub struct StudioExplanation {
     pub verdict: String,
     /// What a plan for this identity alone would do.
     #[serde(skip)]
-    change: Option<Action>,
+    pub(super) change: Option<Action>,
 }
 
 /// A rule that fits.
@@ -108,7 +109,8 @@ impl Engine {
         explanation.problems = self.not_read(&seen);
         for studio in seen.studios.keys() {
             let mut one = self.explain_in(*studio, &identity, &seen);
-            let (verdict, problems) = self.hindered(*studio, &identity, &one, deadline).await;
+            let hindered = self.hindered(*studio, &identity, &one, None, deadline);
+            let (verdict, problems) = hindered.await;
             if let Some(verdict) = verdict {
                 one.verdict = verdict;
             }
@@ -123,7 +125,7 @@ impl Engine {
     }
 
     /// What could not be read, in words.
-    fn not_read(&self, seen: &Observation) -> Vec<String> {
+    pub(super) fn not_read(&self, seen: &Observation) -> Vec<String> {
         let failures = seen.reading.failures.iter();
         let mut problems: Vec<String> = failures.map(|failure| failure.error.to_string()).collect();
         for (studio, looked) in &seen.studios {
@@ -138,20 +140,24 @@ impl Engine {
     }
 
     /// What keeps a change from being made that a plan for this identity alone
-    /// would make: that depends on all the others of its Studio. Second, what of
-    /// those could not be read.
-    async fn hindered(
+    /// would make: that depends on all the others of its Studio, and on a mapping
+    /// of its own that is only supposed. Second, what of those could not be read.
+    pub(super) async fn hindered(
         &self,
         studio: usize,
         identity: &Identity,
         one: &StudioExplanation,
+        supposed: Option<&Supposed>,
         deadline: Instant,
     ) -> (Option<String>, Vec<String>) {
         let Some(change) = one.change else {
             return (None, Vec::new());
         };
         let look = Look::everything(Some(studio), deadline);
-        let seen = self.observe(&look, false).await;
+        let mut seen = self.observe(&look, false).await;
+        if let Some(supposed) = supposed {
+            self.suppose(studio, identity, supposed, &mut seen);
+        }
         let problems = self.not_read(&seen);
         let looked = &seen.studios[&studio];
         let plan = self.plan(studio, &seen.reading, looked);
@@ -176,7 +182,7 @@ impl Engine {
         (why.map(|why| format!("{what}: {why}")), problems)
     }
 
-    fn explain_in(
+    pub(super) fn explain_in(
         &self,
         studio: usize,
         identity: &Identity,

@@ -1,9 +1,11 @@
 //! `plan` and `apply`: what would change, and making it so. The same pass as the
 //! function's, with its guard and its pace.
 
+mod plan_file;
 pub(super) mod shown;
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -17,6 +19,7 @@ use crate::config::Mode;
 use crate::identity::Identity;
 use crate::report::{ChangeReport, Outcome, Pass, Report};
 use crate::sync::{Agreed, Look, Task};
+use plan_file::PlanFile;
 use shown::identity_of;
 
 /// The exit code of `plan` when there is something to do.
@@ -25,7 +28,8 @@ const CHANGES: u8 = 2;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 nothing to do, 1 failed, 2 there are changes\n\n\
-    Example:\n  emr-studio-sync plan --table policy.toml --identity-store-id d-1234567890"
+    Examples:\n  emr-studio-sync plan --table policy.toml --identity-store-id d-1234567890\n  \
+    emr-studio-sync plan --table policy.toml --out reviewed.json"
 )]
 pub(super) struct PlanArguments {
     /// Only this Studio, by alias or id
@@ -34,6 +38,9 @@ pub(super) struct PlanArguments {
     /// Say also what is left alone, and why
     #[arg(long)]
     detailed: bool,
+    /// Write the plan into a file, for `apply FILE` to make exactly that
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -47,11 +54,16 @@ pub(super) struct PlanArguments {
     Exit codes: 0 done, 1 failed, or something is still to do, or what the table names is not \
     there, 130 stopped\n\n\
     Examples:\n  emr-studio-sync apply --table policy.toml --identity-store-id d-1234567890\n  \
-    emr-studio-sync apply --table policy.toml --approve 0f3c9a6b21d4e875"
+    emr-studio-sync apply --table policy.toml --approve 0f3c9a6b21d4e875\n  \
+    emr-studio-sync apply reviewed.json --table policy.toml"
 )]
 pub(super) struct ApplyArguments {
+    /// A plan that `plan --out` has written: exactly that is made, or nothing, if
+    /// something else is to be done by now
+    #[arg(value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Only this Studio, by alias or id
-    #[arg(long, value_name = "ALIAS|ID")]
+    #[arg(long, value_name = "ALIAS|ID", conflicts_with = "plan")]
     studio: Option<String>,
     /// Don't ask
     #[arg(long)]
@@ -79,6 +91,16 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
         Output::Csv => connected.print_csv(&pass, detailed)?,
         Output::Table => put(connected.tell(&pass, detailed))?,
     }
+    if let Some(path) = &arguments.out {
+        if !is_sound(&pass) {
+            return Err(format!(
+                "not everything could be read, so {} was not written",
+                path.display()
+            ));
+        }
+        let account = plan_file::account(&arguments.connection.account().sdk().await?).await;
+        PlanFile::write(path, &connected, &pass, studio, account)?;
+    }
     Ok(code_of_plan(&pass))
 }
 
@@ -93,11 +115,21 @@ pub(super) fn code_of_plan(pass: &Pass) -> ExitCode {
 
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
-    let studio = arguments.studio.as_deref();
+    let reviewed = arguments.plan.as_deref().map(PlanFile::read).transpose()?;
+    if let Some(reviewed) = &reviewed {
+        let account = plan_file::account(&arguments.connection.account().sdk().await?).await;
+        reviewed.is_for(&connected, account.as_deref())?;
+    }
+    let studio = reviewed.as_ref().and_then(|plan| plan.studio.as_deref());
+    let studio = arguments.studio.as_deref().or(studio);
     let approve = arguments.approve.as_deref();
     let planned = connected.planned(studio, approve).await?;
     if let Some(wrong) = planned.report.wrong_approval() {
         return Err(format!("--{wrong}. Nothing else was changed either"));
+    }
+    if let Some(reviewed) = &reviewed {
+        connected.learn_names_of(reviewed.whose(), &planned).await;
+        reviewed.is_still(&connected, &planned, approve)?;
     }
     let to_do = connected.to_do(&planned);
     let asks = !to_do.is_empty() && !arguments.yes;

@@ -80,6 +80,8 @@ mod many;
 #[cfg(feature = "cli")]
 mod mapping;
 #[cfg(feature = "cli")]
+mod plan_file;
+#[cfg(feature = "cli")]
 mod readme;
 #[cfg(all(feature = "cli", unix))]
 mod recipe;

@@ -159,6 +159,15 @@ impl Outcome {
             Outcome::Remaining => "remaining",
         }
     }
+
+    /// The word people read for it, wherever they do.
+    pub fn words(self) -> &'static str {
+        match self {
+            Outcome::OverCapacity => "over capacity",
+            Outcome::Orphan => "orphaned",
+            other => other.name(),
+        }
+    }
 }
 
 fn is_none(count: &usize) -> bool {
@@ -191,14 +200,14 @@ impl Report {
             (self.created, created),
             (self.updated, updated),
             (self.deleted, deleted),
-            (self.held, "held"),
-            (with(Outcome::Withheld), "withheld"),
-            (with(Outcome::Skipped), "skipped"),
-            (self.over_capacity, "over capacity"),
-            (with(Outcome::Gone), "gone"),
-            (with(Outcome::Orphan), "orphaned"),
-            (self.failed, "failed"),
-            (self.remaining, "remaining"),
+            (self.held, Outcome::Held.words()),
+            (with(Outcome::Withheld), Outcome::Withheld.words()),
+            (with(Outcome::Skipped), Outcome::Skipped.words()),
+            (self.over_capacity, Outcome::OverCapacity.words()),
+            (with(Outcome::Gone), Outcome::Gone.words()),
+            (with(Outcome::Orphan), Outcome::Orphan.words()),
+            (self.failed, Outcome::Failed.words()),
+            (self.remaining, Outcome::Remaining.words()),
         ];
         let counts = counts.into_iter().filter(|(count, _)| *count > 0);
         let counts: Vec<String> = counts

@@ -80,7 +80,7 @@ impl Words {
         };
         let outcome = match change.outcome {
             Outcome::Done | Outcome::Planned => String::new(),
-            other => format!("  {}", other.name()),
+            other => format!("  {}", other.words()),
         };
         let line = format!(
             "{} {:<10} {:<20} {policies:<21} ({why}){outcome}",

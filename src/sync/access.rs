@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{Engine, Look};
-use crate::identity::{Id, Identity, IdentityType};
+use crate::identity::{Id, Identity};
 use crate::policy::doubt::Cause;
 use crate::policy::fit::Wanted;
 
@@ -121,24 +121,8 @@ impl Engine {
         deadline: Instant,
     ) -> BTreeMap<Identity, String> {
         let name = |identity: Identity| async move {
-            let name = match identity.kind {
-                IdentityType::User => {
-                    let user = self
-                        .store
-                        .describe_user(&identity.id, deadline)
-                        .await
-                        .ok()?;
-                    user.known()?.name.clone()?
-                }
-                IdentityType::Group => {
-                    let group = self
-                        .store
-                        .describe_group(&identity.id, deadline)
-                        .await
-                        .ok()?;
-                    group.known()?.clone()?
-                }
-            };
+            let name = self.store.look_up(&identity, deadline).await.ok()?;
+            let name = name.known()?.clone()?;
             Some((identity, name))
         };
         let names = join_all(identities.iter().cloned().map(name)).await;

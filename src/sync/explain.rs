@@ -72,14 +72,15 @@ impl Engine {
         deadline: Instant,
     ) -> Explanation {
         let (kind, found) = match subject {
-            Subject::Id(identity) => (identity.kind, Ok(Answer::Is(identity.id.clone()))),
-            Subject::Name(IdentityType::User, name) => {
-                (IdentityType::User, self.store.user_id(name, deadline).await)
+            Subject::Id(identity) => {
+                // That somebody is gone is no reason not to explain their mapping.
+                let there = self.store.look_up(identity, deadline).await;
+                (
+                    identity.kind,
+                    there.map(|there| there.map(|_| identity.clone())),
+                )
             }
-            Subject::Name(IdentityType::Group, name) => (
-                IdentityType::Group,
-                self.store.group_id(name, deadline).await,
-            ),
+            Subject::Name(kind, name) => (*kind, self.store.called(*kind, name, deadline).await),
         };
         let mut explanation = Explanation {
             action: "explain",
@@ -88,27 +89,44 @@ impl Engine {
             studios: Vec::new(),
             problems: Vec::new(),
         };
-        let id = match found {
-            Ok(Answer::Is(id)) => id,
-            Ok(Answer::Gone | Answer::Unread { .. }) => {
+        let is_gone = matches!(found, Ok(Answer::Gone));
+        let identity = match (found, subject) {
+            (Ok(Answer::Is(identity)), _) => identity,
+            (Ok(Answer::Gone), Subject::Id(identity)) => identity.clone(),
+            (Ok(Answer::Gone), Subject::Name(..)) => {
                 explanation
                     .problems
                     .push(format!("there is no {kind} of that name"));
                 return explanation;
             }
-            Err(error) => {
+            // The mappings may be readable all the same.
+            (Ok(Answer::Unread { .. }), Subject::Id(identity)) => identity.clone(),
+            (Err(error), Subject::Id(identity)) => {
+                explanation.problems.push(error.to_string());
+                identity.clone()
+            }
+            (Ok(Answer::Unread { .. }), Subject::Name(..)) => {
+                explanation
+                    .problems
+                    .push(format!("whether there is such a {kind} could not be read"));
+                return explanation;
+            }
+            (Err(error), Subject::Name(..)) => {
                 explanation.problems.push(error.to_string());
                 return explanation;
             }
         };
-        let identity = Identity { kind, id };
         explanation.identity_id = Some(identity.id.clone());
         let who = BTreeSet::from([identity.clone()]);
         let look = Look::at(who, studio, deadline);
         let seen = self.observe(&look, true).await;
-        explanation.problems = self.not_read(&seen);
+        for problem in self.not_read(&seen) {
+            if !explanation.problems.contains(&problem) {
+                explanation.problems.push(problem);
+            }
+        }
         for studio in seen.studios.keys() {
-            let mut one = self.explain_in(*studio, &identity, &seen);
+            let mut one = self.explain_in(*studio, &identity, is_gone, &seen);
             let hindered = self.hindered(*studio, &identity, &one, None, deadline);
             let (verdict, problems) = hindered.await;
             if let Some(verdict) = verdict {
@@ -166,11 +184,14 @@ impl Engine {
             Some(plan) if plan.withholds(identity) => Some(withheld(&plan, identity)),
             Some(plan) => match self.fate(&look, looked, &plan, identity).await {
                 Some(Outcome::Held) => Some(
-                    "too many would go at once, and all are held until somebody approves"
-                        .to_owned(),
+                    "held, since too many would go at once, until somebody approves".to_owned(),
                 ),
-                Some(Outcome::OverCapacity) => Some("the Studio has no room left".to_owned()),
-                Some(Outcome::Withheld) => Some("the Studio could not be counted".to_owned()),
+                Some(Outcome::OverCapacity) => {
+                    Some("over capacity, the Studio has no room left".to_owned())
+                }
+                Some(Outcome::Withheld) => {
+                    Some("withheld, the Studio could not be counted".to_owned())
+                }
                 _ => None,
             },
         };
@@ -186,6 +207,7 @@ impl Engine {
         &self,
         studio: usize,
         identity: &Identity,
+        is_gone: bool,
         seen: &Observation,
     ) -> StudioExplanation {
         let directory = &seen.reading.directory;
@@ -243,7 +265,7 @@ impl Engine {
         let mut changes = plan.changes.iter();
         let change = changes.find(|change| change.identity == *identity);
         explanation.change = change.map(|change| change.action);
-        explanation.verdict = verdict(&plan, identity, &explanation);
+        explanation.verdict = verdict(&plan, identity, is_gone, &explanation);
         if explanation.wanted.is_none()
             && explanation.session_policy.is_none()
             && let Some(rule) = self.rule_for_members(studio, identity, directory)
@@ -279,20 +301,28 @@ impl Engine {
 fn withheld(plan: &StudioPlan, identity: &Identity) -> String {
     let doubts: BTreeSet<String> = plan.doubts_of(identity).map(ToString::to_string).collect();
     let doubts: Vec<String> = doubts.into_iter().collect();
-    format!("that is withheld: {}", doubts.join("; "))
+    format!("withheld: {}", doubts.join("; "))
 }
 
-fn verdict(plan: &StudioPlan, identity: &Identity, explanation: &StudioExplanation) -> String {
+fn verdict(
+    plan: &StudioPlan,
+    identity: &Identity,
+    is_gone: bool,
+    explanation: &StudioExplanation,
+) -> String {
     if let Some(action) = explanation.change {
         let will = match action {
             Action::Create => "is not mapped yet, and will be",
             Action::Update => "has another session policy, and will get this one",
+            Action::Delete if is_gone => {
+                "is mapped, and gone from the directory: the mapping will be deleted"
+            }
             Action::Delete if explanation.losing_rules.is_empty() => {
                 "is mapped, but no rule fits any more: the mapping will be deleted"
             }
             Action::Delete => {
-                "is mapped, but rules do not apply to a user who is disabled or gone: the mapping \
-                 will be deleted"
+                "is mapped, but rules do not apply to a user who is disabled: the mapping will be \
+                 deleted"
             }
         };
         return will.to_owned();
@@ -310,10 +340,9 @@ fn verdict(plan: &StudioPlan, identity: &Identity, explanation: &StudioExplanati
     }
     match (&explanation.wanted, explanation.losing_rules.is_empty()) {
         (Some(_), _) => "is mapped as the table says",
+        (None, _) if is_gone => "is not mapped, and gone from the directory",
         (None, true) => "is not mapped: no rule fits",
-        (None, false) => {
-            "is not mapped: rules fit, but do not apply to a user who is disabled or gone"
-        }
+        (None, false) => "is not mapped: rules fit, but do not apply to a user who is disabled",
     }
     .to_owned()
 }

@@ -56,7 +56,8 @@ impl Engine {
         let shield = self.shield(identity, has, &seen, deadline).await;
         self.suppose(studio, identity, supposed, &mut seen);
         let mut problems = self.not_read(&seen);
-        let one = self.explain_in(studio, identity, &seen);
+        let is_gone = matches!(self.is_there(identity, deadline).await, Ok(false));
+        let one = self.explain_in(studio, identity, is_gone, &seen);
         let hindered = self.hindered(studio, identity, &one, Some(supposed), deadline);
         let (hindered, more) = hindered.await;
         problems.extend(more);

@@ -72,6 +72,8 @@ mod doctor;
 #[cfg(feature = "cli")]
 mod export;
 #[cfg(feature = "cli")]
+mod gone;
+#[cfg(feature = "cli")]
 mod json;
 #[cfg(feature = "cli")]
 mod manual;

@@ -411,8 +411,8 @@ async fn what_keeps_the_next_full_pass_from_it_is_told_too() {
     let said = run("delete", "alice", &["--yes"]).await;
     assert!(
         said.err.contains(
-            "leaves it so: alice is not mapped yet, and will not be now: the Studio \
-            has no room left"
+            "leaves it so: alice is not mapped yet, and will not be now: over capacity, \
+            the Studio has no room left"
         ),
         "{}",
         said.err

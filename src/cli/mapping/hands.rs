@@ -11,7 +11,7 @@ use super::super::words::{Words, time};
 use super::Place;
 use super::rows::Row;
 use crate::event::Subject;
-use crate::identity::{Identity, IdentityType};
+use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping, Mappings};
 use crate::policy::document::{Document, Studio};
 use crate::policy::fit::Answer;
@@ -106,15 +106,16 @@ impl Hands {
             }
             Subject::Name(kind, name) => (kind, name),
         };
-        let found = match kind {
-            IdentityType::User => store.user_id(&name, no_deadline()).await,
-            IdentityType::Group => store.group_id(&name, no_deadline()).await,
-        };
+        let found = store.called(kind, &name, no_deadline()).await;
+        let kind = kind.to_string().to_lowercase();
         match found.map_err(|error| error.to_string())? {
-            Answer::Is(id) => Ok((Identity { kind, id }, name)),
-            Answer::Gone | Answer::Unread { .. } => Err(format!(
-                "there is no {} called {name:?} in {}",
-                kind.to_string().to_lowercase(),
+            Answer::Is(identity) => Ok((identity, name)),
+            Answer::Gone => Err(format!(
+                "there is no {kind} called {name:?} in {}",
+                store.id()
+            )),
+            Answer::Unread { .. } => Err(format!(
+                "whether there is a {kind} called {name:?} in {} could not be read",
                 store.id()
             )),
         }

@@ -4,7 +4,7 @@
 //! done, 1 failed, 130 stopped, and `plan` 2 when there are changes.
 //!
 //! Each command is a file: `adopt`, `check`, `doctor`, `emulate`, `explain`,
-//! `export`, `history`, `mapping`, `remote`, `report`, `simulate`, and `reconcile` for both `plan` and
+//! `export`, `history`, `mapping`, `probe`, `remote`, `report`, `simulate`, and `reconcile` for both `plan` and
 //! `apply`; `manual` has those that print what the definitions lead to. They read
 //! through the [`Engine`](crate::sync::Engine), and decide nothing themselves.
 //! What they share:
@@ -27,6 +27,7 @@ mod manual;
 mod mapping;
 mod output;
 mod place;
+mod probe;
 mod progress;
 mod reconcile;
 mod remote;
@@ -91,6 +92,8 @@ enum Command {
     /// Say whether everything is in place: credentials, permissions, Studios,
     /// session policies, events, the last full pass
     Doctor(doctor::Arguments),
+    /// Ask the real service what nobody has published of it, and take it all back
+    Probe(probe::Arguments),
     /// Write the directory and the mappings to a file that `simulate` reads
     Export(export::Arguments),
     /// Play events against an embedded AWS, and see what each leads to
@@ -143,6 +146,7 @@ pub async fn main() -> ExitCode {
         Command::Remote(order) => remote::run(order).await,
         Command::Report(arguments) => report::run(arguments).await,
         Command::Adopt(arguments) => adopt::run(arguments).await,
+        Command::Probe(arguments) => probe::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Mapping(call) => mapping::run(call).await,
         Command::Check(arguments) => check::run(arguments).await,

@@ -83,6 +83,8 @@ mod many;
 mod mapping;
 #[cfg(feature = "cli")]
 mod plan_file;
+#[cfg(all(feature = "cli", unix))]
+mod probe;
 #[cfg(feature = "cli")]
 mod readme;
 #[cfg(all(feature = "cli", unix))]

@@ -329,6 +329,22 @@ async fn the_report_in_the_docs_is_what_the_embedded_aws_is_found_to_do() {
     assert_eq!(timeless(&probed.out), timeless(shown.trim_end()));
 }
 
+#[test]
+fn each_switch_of_the_embedded_aws_is_accounted_for() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/probe.md");
+    let page = std::fs::read_to_string(file).unwrap();
+    let settings = serde_json::to_value(Settings::default()).unwrap();
+    let (settings, texts) = (settings.as_object().unwrap(), &settings["texts"]);
+    let texts = texts.as_object().unwrap().keys();
+    let others = settings.keys().filter(|name| *name != "texts");
+    let all = texts.map(|name| (name, format!("texts.{name}")));
+    for (name, whole) in all.chain(others.map(|name| (name, name.clone()))) {
+        let settled = page.contains(&format!("\n{name} = "));
+        let open = page.contains(&format!("\n* `{whole}`: "));
+        assert!(settled != open, "{whole}: {settled} {open}");
+    }
+}
+
 /// A report without how long each call took.
 fn timeless(report: &str) -> String {
     let line = |line: &str| match line.rsplit_once(" | ") {

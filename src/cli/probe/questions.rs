@@ -225,6 +225,8 @@ impl<'s> Questions<'s> {
             .ask(CREATE, "by IdentityId", input.clone())
             .await?;
         if !matches!(said, Said::Is(_)) {
+            self.seen
+                .push("the user could not be mapped, so nothing was asked of a mapping".to_owned());
             return Ok(false);
         }
         let said = self.calls.ask(CREATE, "once more", input.clone()).await?;

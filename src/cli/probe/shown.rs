@@ -10,18 +10,27 @@ use super::asked::Said;
 use super::questions::{Questions, in_another_case};
 use crate::cli::words::counted;
 
-/// What is not settled by this, and why, unless it is among the settled.
-const OPEN: [(&str, &str); 8] = [
+/// Why a switch is not settled, where it is not. With these, each switch of the
+/// emulator's is accounted for.
+const OPEN: [(&str, &str); 16] = [
     ("bare_empty_lists", "users and groups are mapped there"),
-    ("names_ignore_case", "the user's name has no letters"),
+    (
+        "names_ignore_case",
+        "names have no letters, or calls differ",
+    ),
     (
         "user_and_group_mapping",
         "give --group, a group that the user is in",
     ),
     (
-        "page_size",
-        "it takes more mappings than a probe should make",
+        "texts.user_and_group",
+        "it takes a service that refuses both",
     ),
+    ("texts.iam_studio", "it takes a Studio with AuthMode IAM"),
+    ("texts.too_many_users", "it takes a Studio that is full"),
+    ("texts.too_many_groups", "it takes a Studio that is full"),
+    ("rows_without_id", "one mapping tells of no others"),
+    ("page_size", "it takes more mappings than a probe makes"),
     (
         "delete_after_identity_gone",
         "it takes a user who is deleted while mapped",
@@ -38,6 +47,9 @@ const OPEN: [(&str, &str); 8] = [
         "memberships_outlive_users",
         "it takes a member who is deleted",
     ),
+    ("max_identity_page", "it takes a large directory"),
+    ("log_page_size", "no log is read"),
+    ("empty_log_pages", "no log is read"),
 ];
 
 impl Questions<'_> {
@@ -64,7 +76,10 @@ impl Questions<'_> {
         }
         text += "\nThe embedded AWS does the same with\n\n```toml\n";
         text += &self.switches();
-        text += "```\n\nSeen besides:\n\n";
+        text += "```\n";
+        if !self.seen.is_empty() {
+            text += "\nSeen besides:\n\n";
+        }
         for seen in &self.seen {
             let _ = writeln!(text, "* {seen}");
         }

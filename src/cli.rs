@@ -9,7 +9,8 @@
 //! through the [`Engine`](crate::sync::Engine), and decide nothing themselves.
 //! What they share:
 //!
-//! * `connection`: the flags that say where AWS is, and `table`, which table.
+//! * `connection`: the flags that say where AWS is, and `table`, which table;
+//!   `credentials` and `whereabouts`: whose they are, and whether anybody answers.
 //! * `output` and `words`: how results are printed, and what things are called.
 //! * `confirm` and `progress`: what only happens at a terminal; `stop`: Ctrl-C.
 //! * `place`: where in a file a problem is.
@@ -18,6 +19,7 @@ mod adopt;
 mod check;
 mod confirm;
 mod connection;
+mod credentials;
 mod doctor;
 mod emulate;
 mod explain;
@@ -37,6 +39,7 @@ mod simulate;
 mod stop;
 mod table;
 mod tell;
+mod whereabouts;
 mod words;
 
 use std::path::PathBuf;
@@ -48,7 +51,7 @@ use clap_complete::Shell;
 pub use schema::policy_table_schema;
 
 use self::output::put;
-use crate::telemetry;
+use crate::{telemetry, visible};
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
 #[derive(Debug, Parser)]
@@ -156,7 +159,7 @@ pub async fn main() -> ExitCode {
         Command::Reference => manual::reference(),
     };
     done.unwrap_or_else(|problem| {
-        anstream::eprintln!("error: {problem}");
+        anstream::eprintln!("error: {}", visible::text(&problem));
         ExitCode::FAILURE
     })
 }

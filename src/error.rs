@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::visible;
+
 /// Something wrong with the configuration or the policy table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
@@ -41,7 +43,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.place.as_str() {
             "" => f.write_str(&self.message),
-            place => write!(f, "{place}: {}", self.message),
+            place => write!(f, "{}: {}", visible::name(place), self.message),
         }
     }
 }

@@ -49,7 +49,8 @@
 //!   others.
 //! * [`handler`]: one invocation, payload in, answer out; and what is kept from one
 //!   to the next.
-//! * [`report`], [`record`], [`telemetry`], [`error`]: what is said of it.
+//! * [`report`], [`record`], [`telemetry`], [`error`]: what is said of it; [`visible`],
+//!   names where a person reads them.
 //!
 //! `docs/semantics.md` says what happens in each case, and which test holds it.
 //!
@@ -81,6 +82,7 @@ pub mod studio;
 pub mod sync;
 pub mod telemetry;
 pub mod unfinished;
+pub mod visible;
 
 /// The version, and of a release the commit: `0.1.0 (0a1b2c3d4e5f)`. `.ci/release`
 /// says so; who builds it otherwise needs no git.

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 pub use document::{Assign, Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace};
 
 use crate::identity::{Id, IdentityType};
+use crate::visible;
 
 /// A checked policy table.
 #[derive(Clone, Debug, PartialEq)]
@@ -183,7 +184,7 @@ impl Selector {
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Selector::Group(pattern) => write!(f, "group \"{}\"", pattern.0),
+            Selector::Group(pattern) => write!(f, "group {}", visible::quoted(&pattern.0)),
             Selector::GroupId(id) => write!(f, "group_id {id}"),
             // A person's name has no place in a log: the rule's does.
             Selector::User(_) => f.write_str("the user it names"),

@@ -71,12 +71,29 @@ pub fn init_terminal(verbosity: u8) {
         .with_ansi(false)
         .with_target(false)
         .with_timer(ChronoUtc::new("%H:%M:%S%.3f".to_owned()))
-        .with_writer(std::io::stderr);
+        .with_writer(|| Seen(std::io::stderr()));
     // Only a second subscriber in one process is refused, and then one is there.
     let _ = tracing_subscriber::registry()
         .with(filter)
         .with(lines)
         .try_init();
+}
+
+/// Lines that somebody reads at a terminal, whatever is quoted in them.
+#[cfg(feature = "cli")]
+struct Seen(std::io::Stderr);
+
+#[cfg(feature = "cli")]
+impl std::io::Write for Seen {
+    fn write(&mut self, lines: &[u8]) -> std::io::Result<usize> {
+        let seen = crate::visible::text(&String::from_utf8_lossy(lines));
+        self.0.write_all(seen.as_bytes())?;
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// The report, as one record; its changes have theirs already.

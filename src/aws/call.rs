@@ -49,16 +49,21 @@ pub struct Service {
 }
 
 impl Service {
-    /// The service's endpoint in the Region, or the one that is configured, as the
-    /// SDK's clients find it.
-    pub fn endpoint(&self, sdk: &SdkConfig) -> String {
+    /// The endpoint that is configured in place of AWS's own, as the SDK's clients
+    /// find it.
+    pub fn configured(&self, sdk: &SdkConfig) -> Option<String> {
         let is_given = sdk.get_origin("endpoint_url").is_client_config();
         let configured = sdk.service_config().filter(|_| !is_given).and_then(|conf| {
             let key = ServiceConfigKey::builder().service_id(self.id);
             let key = key.env("AWS_ENDPOINT_URL").profile("endpoint_url").build();
             conf.load_config(key.ok()?)
         });
-        if let Some(url) = configured.or_else(|| sdk.endpoint_url().map(str::to_owned)) {
+        configured.or_else(|| sdk.endpoint_url().map(str::to_owned))
+    }
+
+    /// The service's endpoint in the Region, or the one that is configured.
+    pub fn endpoint(&self, sdk: &SdkConfig) -> String {
+        if let Some(url) = self.configured(sdk) {
             return url;
         }
         let region = sdk.region().map_or("us-east-1", AsRef::as_ref);

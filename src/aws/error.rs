@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::shortened;
+use crate::visible;
 
 /// Why a call failed, and whether it may succeed another time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl CallError {
         CallError {
             call,
             kind,
-            text: shortened(text.into()),
+            text: shortened(in_one_line(&text.into())),
             throttled: false,
         }
     }
@@ -139,6 +140,12 @@ impl fmt::Display for CallError {
             None => Ok(()),
         }
     }
+}
+
+/// Some of what others say is on several lines, and may quote names.
+fn in_one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    visible::line(&words.join(" "))
 }
 
 /// An error and what led to it, in their own words. Never its debug form, which

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::connection::Account;
-use super::output::put;
+use super::output::{put, tell_place};
 use super::progress::watched;
 use crate::policy::document::{Document, Studio};
 use crate::policy::read;
@@ -34,6 +34,8 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let Arguments { account, studios } = arguments;
     let (store_id, sdk) = (account.store_id()?, account.sdk().await?);
+    tell_place(&account.place(None).await?);
+    account.knock().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let listed: BTreeMap<String, Option<Described>> = match studios.is_empty() {
         true => {
@@ -55,6 +57,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         format!("--studio: {}", problems.collect::<Vec<_>>().join("; "))
     })?;
     let engine = account.engine(store_id, table).await?;
+    account.is_there(&engine).await?;
     let reading = present::read(&engine, &listed, &region);
     let present = watched(&engine, "reading", reading).await?;
     put(written::table(&present, &region)?)?;

@@ -9,13 +9,14 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::connection::{Account, no_deadline};
-use super::output::{Output, csv, outln, put};
+use super::output::{Output, csv, outln, put, sayln};
 use super::place::Places;
 use super::progress::watched;
 use super::table::Source;
 use super::words::counted;
 use crate::error::Problem;
 use crate::policy::read;
+use crate::visible;
 
 /// The version of the JSON that `check` prints.
 const JSON_VERSION: u32 = 1;
@@ -52,7 +53,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             );
             if arguments.live {
                 let account = &arguments.account;
+                account.knock().await?;
                 let engine = account.engine(account.store_id()?, table).await?;
+                account.is_there(&engine).await?;
                 let review = watched(&engine, "asking AWS", engine.review(no_deadline())).await;
                 warnings.extend(review.warnings);
                 (problems, wrong) = (review.problems, "is not what AWS has");
@@ -99,7 +102,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             0 => String::new(),
             warnings => format!(", {}", counted(warnings, "warning")),
         };
-        outln!("{file} is a usable policy table: {counts}{warnings}");
+        sayln!("{file} is a usable policy table: {counts}{warnings}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -133,17 +136,22 @@ fn placed(level: &'static str, problems: &[Problem], places: &Places<'_>) -> Vec
 /// A problem, drawn into the line it is in, or begins in: a whole table of rules is
 /// named by where it begins.
 fn drawn(level: Level<'static>, problem: &Problem, source: &Source, places: &Places<'_>) -> String {
-    let title = level.primary_title(problem.to_string());
+    let title = level.primary_title(visible::text(&problem.to_string()));
     let group = match places.range(problem) {
         Some(range) => {
             let (number, line) = places.line(range.start);
-            let text = &source.text[line.clone()];
-            let end = text
-                .trim_end_matches('\n')
-                .len()
-                .min(range.end - line.start);
-            let note = AnnotationKind::Primary.span(range.start - line.start..end);
-            let snippet = Snippet::source(text).line_start(number);
+            let text = source.text[line.clone()].trim_end_matches(['\n', '\r']);
+            let place = |at: usize| text.floor_char_boundary(at.min(text.len()));
+            let (before, rest) = text.split_at(place(range.start - line.start));
+            let (marked, after) = rest.split_at(place(range.end - line.start) - before.len());
+            // A tab is usual, and drawn as spaces.
+            let parts = [before, marked, after].map(|part| {
+                let words = part.split('\t').map(visible::line);
+                words.collect::<Vec<_>>().join("\t")
+            });
+            let begin = parts[0].len();
+            let note = AnnotationKind::Primary.span(begin..begin + parts[1].len());
+            let snippet = Snippet::source(parts.concat()).line_start(number);
             title.element(snippet.path(&source.name).annotation(note))
         }
         None => Group::with_title(title),

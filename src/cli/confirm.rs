@@ -2,14 +2,17 @@
 
 use std::io::{IsTerminal, Write as _};
 
-/// Asks, where there is somebody to ask.
+use crate::visible;
+
+/// Asks, where there is somebody to ask, and says where it will be done.
 ///
 /// # Errors
 /// If there is not: a pipe's end is no consent.
-pub(super) fn confirmed(question: &str) -> Result<bool, String> {
+pub(super) fn confirmed(place: &str, question: &str) -> Result<bool, String> {
     if !std::io::stdin().is_terminal() {
         return Err("there is no terminal to ask on; give --yes to go on without".to_owned());
     }
+    let question = visible::text(&format!("\n{place}\n{question}"));
     anstream::eprint!("{question} Only \"yes\" will do: ");
     std::io::stderr()
         .flush()

@@ -7,15 +7,16 @@ use std::time::Duration;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{Region, SdkConfig};
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use clap::Args;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
+use super::output::{Output, sayln};
+use super::whereabouts::{self, EMR, IDENTITY_STORE};
 use super::words::Words;
-use crate::aws;
+use super::{credentials, output};
+use crate::aws::{self, CallError, Kind};
 use crate::config::{Config, Mode};
 use crate::identity;
 use crate::pace;
@@ -23,6 +24,7 @@ use crate::policy::Table;
 use crate::policy::document::{Document, Pace};
 use crate::studio::{self, Described, SSO};
 use crate::sync::Engine;
+use crate::visible;
 
 /// AWS as the AWS CLI finds it (profiles, SSO, roles, `AWS_ENDPOINT_URL_*`), and
 /// an identity store.
@@ -51,6 +53,19 @@ pub(super) struct Account {
     /// The Region of the Studios
     #[arg(long)]
     region: Option<String>,
+    /// Do nothing if the credentials are another account's
+    #[arg(long, value_name = "ID")]
+    expect_account: Option<String>,
+    #[arg(skip)]
+    asked: OnceCell<Asked>,
+}
+
+/// What there is to know before anything is done.
+#[derive(Debug)]
+struct Asked {
+    sdk: SdkConfig,
+    /// Of the credentials, if STS says so.
+    account: Option<String>,
 }
 
 /// An account, and a table to go by.
@@ -72,12 +87,116 @@ pub(super) struct Connection {
 pub(super) struct Connected {
     pub(super) engine: Engine,
     pub(super) words: Words,
+    /// Where it works, in a line.
+    pub(super) place: String,
 }
 
 impl Account {
-    /// The settings of the SDK. A profile that is given decides, whatever else is
-    /// in the environment: who names one means that account.
+    /// The settings of the SDK. That there are credentials, and of which account, is
+    /// asked once.
     pub(super) async fn sdk(&self) -> Result<SdkConfig, String> {
+        Ok(self.asked().await?.sdk.clone())
+    }
+
+    async fn asked(&self) -> Result<&Asked, String> {
+        let ask = || async {
+            let sdk = self.unasked().await?;
+            let profile = self.profile_name();
+            let profile = profile.as_deref();
+            credentials::found(&sdk, profile).await?;
+            let account = whereabouts::account(&sdk, profile).await?;
+            let Some(expected) = &self.expect_account else {
+                return Ok(Asked { sdk, account });
+            };
+            match &account {
+                Some(account) if account == expected => {}
+                Some(other) => {
+                    return Err(format!(
+                        "--expect-account: these are credentials of account {other}, not of \
+                         {expected}"
+                    ));
+                }
+                None => {
+                    return Err(
+                        "--expect-account: STS does not say whose credentials these are".to_owned(),
+                    );
+                }
+            }
+            Ok(Asked { sdk, account })
+        };
+        self.asked.get_or_try_init(ask).await
+    }
+
+    /// For a command that says itself what is wrong with them, and where.
+    async fn leave_unasked(&self) -> Result<(), String> {
+        if self.expect_account.is_none() {
+            let (sdk, account) = (self.unasked().await?, None);
+            // Nobody has asked before.
+            let _ = self.asked.set(Asked { sdk, account });
+        }
+        Ok(())
+    }
+
+    /// The profile that is used, if one is named.
+    fn profile_name(&self) -> Option<String> {
+        let named = || std::env::var("AWS_PROFILE").ok();
+        let named = self.profile.clone().or_else(named);
+        named.filter(|name| !name.is_empty())
+    }
+
+    /// Whether the services that a command needs answer, and know the identity store.
+    pub(super) async fn knock(&self) -> Result<(), String> {
+        let sdk = self.sdk().await?;
+        let region = self.identity_store_region.as_deref();
+        let there = whereabouts::in_region(&sdk, region);
+        let (emr, store) = tokio::join!(
+            whereabouts::knock(EMR, &sdk),
+            whereabouts::knock(IDENTITY_STORE, &there)
+        );
+        // Some commands go without the identity store.
+        emr.and(match self.identity_store_id {
+            Some(_) => store,
+            None => Ok(()),
+        })
+    }
+
+    /// Whether the identity store is where it is said to be.
+    pub(super) async fn is_there(&self, engine: &Engine) -> Result<(), String> {
+        let asking = engine.store().lists_users(no_deadline());
+        let Ok(answer) = tokio::time::timeout(SOON, asking).await else {
+            return Ok(());
+        };
+        match answer {
+            Err(CallError {
+                kind: Kind::Refused,
+                text,
+                ..
+            }) => Err(format!(
+                "{} is no identity store that there is ({text}): see `aws sso-admin \
+                 list-instances`, and give --identity-store-region if it is in another Region",
+                engine.store_id()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The account of the credentials, if STS says.
+    pub(super) async fn id(&self) -> Result<Option<String>, String> {
+        Ok(self.asked().await?.account.clone())
+    }
+
+    /// Where it works, in a line.
+    pub(super) async fn place(&self, table: Option<&Table>) -> Result<String, String> {
+        let Asked { sdk, account } = self.asked().await?;
+        let store = self.store_id().ok();
+        let region = self.identity_store_region.as_deref();
+        let store = store.as_deref().map(|store| (store, region));
+        Ok(whereabouts::line(account.as_deref(), sdk, store, table))
+    }
+
+    /// The settings as they are found. A profile that is given decides, whatever else
+    /// is in the environment: who names one means that account.
+    async fn unasked(&self) -> Result<SdkConfig, String> {
         let mut loader = aws::sdk_config();
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
@@ -94,13 +213,6 @@ impl Account {
                 .configure(&settings)
                 .profile_name(profile)
                 .build();
-            let found = provider.provide_credentials().await;
-            found.map_err(|error| match error {
-                CredentialsError::CredentialsNotLoaded(_) => {
-                    format!("--profile {profile}: there is none of that name with credentials")
-                }
-                other => format!("--profile {profile}: {}", DisplayErrorContext(other)),
-            })?;
             let provider = SharedCredentialsProvider::new(provider);
             sdk = sdk.into_builder().credentials_provider(provider).build();
         }
@@ -180,9 +292,15 @@ impl Account {
         table: Table,
         document: &Document,
     ) -> Result<Connected, String> {
+        let store_id = self.store_id()?;
+        let place = self.place(Some(&table)).await?;
+        self.knock().await?;
+        let engine = self.engine(store_id, table).await?;
+        self.is_there(&engine).await?;
         Ok(Connected {
-            engine: self.engine(self.store_id()?, table).await?,
+            engine,
             words: Words::of(document),
+            place,
         })
     }
 }
@@ -198,10 +316,22 @@ impl Connection {
         &self.account
     }
 
-    /// Connects. No call is made yet.
+    /// Connects, once it is known that somebody answers there.
     pub(super) async fn connect(&self) -> Result<Connected, String> {
         let (table, document) = super::table::load(&self.table)?;
         self.account.connect(table, &document).await
+    }
+
+    /// Connects without a question asked.
+    pub(super) async fn unasked(&self) -> Result<Connected, String> {
+        let (table, document) = super::table::load(&self.table)?;
+        self.account.leave_unasked().await?;
+        let place = self.account.place(Some(&table)).await?;
+        Ok(Connected {
+            engine: self.account.engine(self.account.store_id()?, table).await?,
+            words: Words::of(&document),
+            place,
+        })
     }
 }
 
@@ -212,6 +342,18 @@ impl Connected {
         found.map_err(|why| format!("--studio: {why}"))
     }
 }
+
+/// Says on top where a command works: with the result, where people read that.
+pub(super) fn say_place(place: &str, output: Output) -> Result<(), String> {
+    match output {
+        Output::Table => sayln!("{}", visible::line(place)),
+        Output::Json | Output::Csv => output::tell_place(place),
+    }
+    Ok(())
+}
+
+/// So long the first question may take: what does not answer it may answer others.
+const SOON: Duration = Duration::from_secs(2);
 
 /// A person waits for as long as it takes, or stops it.
 pub(super) fn no_deadline() -> Instant {

@@ -18,10 +18,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::connection::{Connected, Connection};
-use super::output::{Output, csv, outln, put};
+use super::output::{Output, csv, outln, put, sayln};
 use super::progress::watched;
 use super::words::paint;
 use crate::aws::{CallError, Kind};
+use crate::visible;
 
 /// The version of the JSON that `doctor` prints.
 const JSON_VERSION: u32 = 1;
@@ -125,7 +126,8 @@ impl Finding {
         let word = paint(color.on_default(), &format!("{word:<7}"));
         let cure = self.cure.as_ref();
         let cure = cure.map_or(String::new(), |cure| format!(" — {cure}"));
-        format!("{word}  {:<width$}  {}{cure}", self.about, self.found)
+        let (about, found) = (visible::name(&self.about), format!("{}{cure}", self.found));
+        format!("{word}  {about:<width$}  {}", visible::line(&found))
     }
 }
 
@@ -141,7 +143,7 @@ fn again(error: &CallError) -> &'static str {
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let connection = arguments.connection;
-    let connected = connection.connect().await?;
+    let connected = connection.unasked().await?;
     let sdk = connection.account().sdk().await?;
     let office = Office {
         // Nothing here has a pace of its own, as the engine's calls have.
@@ -171,9 +173,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             put(csv(&columns, &findings)?)?;
         }
         Output::Table => {
-            let width = findings.iter().map(|one| one.about.chars().count()).max();
+            let width = findings.iter();
+            let width = width
+                .map(|one| visible::name(&one.about).chars().count())
+                .max();
             for finding in &findings {
-                outln!("{}", finding.line(width.unwrap_or_default()));
+                sayln!("{}", finding.line(width.unwrap_or_default()));
             }
         }
     }

@@ -9,12 +9,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::connection::{Connected, Connection, no_deadline};
-use super::output::{Output, csv, outln, put};
+use super::output::{Output, csv, outln, put, remark, say};
 use super::progress::watched;
 use super::words::paint;
 use crate::event::Subject;
 use crate::identity::{Id, Identity, IdentityType};
 use crate::sync::{Explanation, RuleExplanation, StudioExplanation};
+use crate::visible;
 
 #[derive(Debug, Args)]
 #[command(
@@ -96,13 +97,13 @@ pub(super) async fn print(
         Output::Csv => put(as_csv(explanation)?)?,
         Output::Table => {
             connected.learn_names(explanation).await;
-            put(connected.tell_why(explanation))?;
+            say(connected.tell_why(explanation))?;
         }
     }
     explanation
         .problems
         .iter()
-        .for_each(|problem| anstream::eprintln!("! {problem}"));
+        .for_each(|problem| remark("!", problem));
     Ok(match explanation.problems.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
@@ -179,9 +180,9 @@ impl Connected {
             id,
         });
         for studio in &explanation.studios {
-            let title = format!("{} ({})", studio.studio, studio.studio_id);
+            let title = format!("{} ({})", visible::name(&studio.studio), studio.studio_id);
             let _ = writeln!(text, "{}", paint(Style::new().bold(), &title));
-            let _ = writeln!(text, "  {name} {}", studio.verdict);
+            let _ = writeln!(text, "  {name} {}", visible::line(&studio.verdict));
             if let Some(rule) = &studio.wanted {
                 let _ = writeln!(text, "  should have  {}", self.rule(rule));
             }
@@ -191,7 +192,11 @@ impl Connected {
                 } else {
                     "somebody's own"
                 };
-                let _ = writeln!(text, "  has          {}, {whose}", self.words.alias(policy));
+                let _ = writeln!(
+                    text,
+                    "  has          {}, {whose}",
+                    self.words.policy(policy)
+                );
             }
             // Without a rule that decides there is none that comes later.
             let later = match &studio.wanted {
@@ -206,7 +211,7 @@ impl Connected {
     }
 
     fn rule(&self, rule: &RuleExplanation) -> String {
-        let policy = self.words.alias(&rule.session_policy);
+        let policy = self.words.policy(&rule.session_policy);
         match &rule.via_group {
             None => format!("{policy}, by rules[{}]", rule.rule),
             Some(group) => {

@@ -14,12 +14,14 @@ use clap::Args;
 use tokio::sync::Semaphore;
 
 use super::connection::{Connected, no_deadline};
-use super::output::Output;
+use super::output::{Output, remark};
 use super::remote::Deployed;
+use super::whereabouts::knock;
 use crate::aws::{CallError, Kind, Tally};
 use crate::identity::{Id, Identity, IdentityType};
-use crate::log::Log;
+use crate::log::{LOGS, Log};
 use crate::record::Past;
+use crate::visible;
 
 /// So often a log that is followed is read again.
 const FOLLOWED_EVERY: Duration = Duration::from_secs(2);
@@ -64,6 +66,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let sdk = arguments.of.account.sdk().await?;
     let group = arguments.of.which.log_group(&sdk).await?;
+    knock(LOGS, &sdk).await?;
     let (flight, tally) = (Arc::new(Semaphore::new(1)), Arc::new(Tally::default()));
     let log = Log::new(&group, &sdk, &flight, &tally);
     let failed = |error: CallError| match error.kind {
@@ -154,10 +157,12 @@ impl Arguments {
             }
         };
         if id.is_none() {
-            anstream::eprintln!(
-                "! the id of {name:?} is not known: only what is logged under that name is found \
+            let name = visible::quoted(name);
+            let sentence = format!(
+                "the id of {name} is not known: only what is logged under that name is found \
                  (LogNames); give the id in place of the name, or --identity-store-id"
             );
+            remark("!", &sentence);
         }
         Ok(Only {
             identity: Some((kind, id, name.clone())),

@@ -11,13 +11,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::confirm::confirmed;
-use super::connection::Account;
+use super::connection::{Account, say_place};
 use super::explain::Whom;
-use super::output::{Output, outln};
-use super::words::readable;
+use super::output::{Output, outln, sayln};
 use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping};
 use crate::studio::Made;
+use crate::visible;
 use hands::{Hands, all_studios};
 use rows::print;
 
@@ -158,12 +158,20 @@ pub(super) async fn run(call: Call) -> Result<ExitCode, String> {
 async fn create(arguments: WithPolicy) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, Output::Table)?;
     let policy = hands.session_policy(&arguments.session_policy)?;
     match hands.mapping(studio, &identity).await? {
         Some(has) if has.session_policy == policy => {
-            return say("=", &hands, studio, &name, hands.words.alias(&policy));
+            return say("=", &hands, studio, &name, &hands.words.policy(&policy));
         }
-        Some(has) => return Err(already(&hands, studio, &name, &has.session_policy)),
+        Some(has) => {
+            return Err(already(
+                &hands,
+                studio,
+                &name,
+                &visible::line(&has.session_policy),
+            ));
+        }
         None => {}
     }
     let then = hands.foretold(studio, &identity, None, Some(&policy));
@@ -173,7 +181,7 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
         return Err(already(&hands, studio, &name, "another session policy"));
     }
     hands.tell(then.as_ref(), &name);
-    say("+", &hands, studio, &name, hands.words.alias(&policy))
+    say("+", &hands, studio, &name, &hands.words.policy(&policy))
 }
 
 async fn update(arguments: Update) -> Result<(), String> {
@@ -183,13 +191,14 @@ async fn update(arguments: Update) -> Result<(), String> {
     } = arguments;
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, Output::Table)?;
     let policy = hands.session_policy(&arguments.session_policy)?;
     let Some(has) = hands.mapping(studio, &identity).await? else {
         let unmapped = unmapped(&hands, studio, &name);
         return Err(format!("{unmapped}; to map it: mapping create"));
     };
     if has.session_policy == policy {
-        return say("=", &hands, studio, &name, hands.words.alias(&policy));
+        return say("=", &hands, studio, &name, &hands.words.policy(&policy));
     }
     let then = hands.foretold(studio, &identity, Some(&has), Some(&policy));
     let then = then.await?;
@@ -204,8 +213,8 @@ async fn update(arguments: Update) -> Result<(), String> {
     }
     hands.tell(then.as_ref(), &name);
     let (from, to) = (
-        hands.words.alias(&has.session_policy),
-        hands.words.alias(&policy),
+        hands.words.policy(&has.session_policy),
+        hands.words.policy(&policy),
     );
     say("~", &hands, studio, &name, &format!("{from} -> {to}"))
 }
@@ -213,30 +222,32 @@ async fn update(arguments: Update) -> Result<(), String> {
 async fn delete(arguments: Delete) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, Output::Table)?;
     let Some(has) = hands.mapping(studio, &identity).await? else {
         return Err(unmapped(&hands, studio, &name));
     };
-    let policy = hands.words.alias(&has.session_policy);
-    let whose = &readable(has.name.as_deref().unwrap_or(&name));
+    let policy = hands.words.policy(&has.session_policy);
+    let whose = has.name.as_deref().map_or(name, visible::name);
     let then = hands.foretold(studio, &identity, Some(&has), None).await?;
-    hands.may_change(studio, whose, then.as_ref(), arguments.even_protected)?;
+    hands.may_change(studio, &whose, then.as_ref(), arguments.even_protected)?;
     // Before the question: whoever answers it should know.
-    hands.tell(then.as_ref(), whose);
+    hands.tell(then.as_ref(), &whose);
     let question = format!(
         "Delete the mapping of {whose} in {} ({policy})?",
         hands.studio(studio)
     );
-    if !arguments.yes && !confirmed(&question)? {
+    if !arguments.yes && !confirmed(&hands.place, &question)? {
         return Err("nothing was deleted".to_owned());
     }
     let change = by_hand(Action::Delete, &identity, None, Some(&has));
     hands.make(studio, &change).await?;
-    say("-", &hands, studio, whose, policy)
+    say("-", &hands, studio, &whose, &policy)
 }
 
 async fn get(arguments: Get) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
+    say_place(&hands.place, arguments.output)?;
     let Some(mapping) = hands.mapping(studio, &identity).await? else {
         return Err(unmapped(&hands, studio, &name));
     };
@@ -265,6 +276,7 @@ async fn list(arguments: List) -> Result<(), String> {
             (hands, all)
         }
     };
+    say_place(&hands.place, arguments.output)?;
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
     for studio in studios {
         match hands.mappings(studio).await {
@@ -298,7 +310,7 @@ fn unmapped(hands: &Hands, studio: usize, name: &str) -> String {
 }
 
 fn say(sign: &str, hands: &Hands, studio: usize, name: &str, policy: &str) -> Result<(), String> {
-    outln!("{sign} {}  {name}  {policy}", hands.studio(studio));
+    sayln!("{sign} {}  {name}  {policy}", hands.studio(studio));
     Ok(())
 }
 

@@ -15,9 +15,9 @@ use clap::Args;
 
 use super::confirm::confirmed;
 use super::connection::{Account, no_deadline};
-use super::output::put;
+use super::output::{put, tell_place};
 use super::stop::{STOPPED, told_to_stop};
-use super::words::{counted, readable};
+use super::words::counted;
 use crate::identity::{Identity, IdentityType};
 use crate::plan::{Action, Change};
 use crate::policy::document::{Document, Studio};
@@ -25,6 +25,7 @@ use crate::policy::fit::Answer;
 use crate::policy::{read, resolve};
 use crate::studio::{Listed, Usable};
 use crate::sync::Engine;
+use crate::visible;
 use asked::Calls;
 use questions::Questions;
 
@@ -83,8 +84,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let subjects = arguments.subjects(&region).await?;
     let listed = subjects.look(arguments.even_in_use).await?;
-    subjects.announce(&listed);
-    if !arguments.yes && !confirmed("Go on?")? {
+    let place = arguments.account.place(None).await?;
+    subjects.announce(&place, &listed);
+    if !arguments.yes && !confirmed(&place, "Go on?")? {
         return Err("nothing was tried".to_owned());
     }
     let stop = Arc::new(AtomicBool::new(false));
@@ -143,7 +145,9 @@ impl Arguments {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             problems.join("\n")
         })?;
-        let engine = self.account.engine(self.account.store_id()?, table).await?;
+        let store_id = self.account.store_id()?;
+        self.account.knock().await?;
+        let engine = self.account.engine(store_id, table).await?;
         let store = engine.store();
         let found = async |kind: IdentityType, name: &str| {
             let answer = store.called(kind, name, no_deadline()).await;
@@ -152,7 +156,8 @@ impl Arguments {
                 Answer::Gone | Answer::Unread { .. } => {
                     let kind = kind.to_string().to_lowercase();
                     let store = store.id();
-                    Err(format!("there is no {kind} called {name:?} in {store}"))
+                    let name = visible::quoted(name);
+                    Err(format!("there is no {kind} called {name} in {store}"))
                 }
             }
         };
@@ -166,8 +171,9 @@ impl Arguments {
                 let holds = holds.map_err(|error| error.to_string())?;
                 if holds.known().is_none_or(BTreeSet::is_empty) {
                     return Err(format!(
-                        "--group: {} is not in {name:?}, so nothing would be learned of it",
-                        self.user
+                        "--group: {} is not in {}, so nothing would be learned of it",
+                        visible::name(&self.user),
+                        visible::quoted(name)
                     ));
                 }
                 Some((group, name.clone()))
@@ -216,7 +222,7 @@ impl Subjects {
             if mapping.is_some() || listed.mappings.contains_key(identity) {
                 return Err(told(format!(
                     "{} has a mapping already, which is not to be touched; take somebody else",
-                    readable(name)
+                    visible::name(name)
                 )));
             }
         }
@@ -231,7 +237,8 @@ impl Subjects {
     }
 
     /// Says what will be done.
-    fn announce(&self, listed: &Listed) {
+    fn announce(&self, place: &str, listed: &Listed) {
+        tell_place(place);
         let count = listed.mappings.len() + listed.nobodys.len();
         anstream::eprintln!(
             "In Studio {} ({}), for some seconds, with {}:",
@@ -241,10 +248,10 @@ impl Subjects {
         );
         anstream::eprintln!(
             "  {} is mapped twice, once by id and once by name",
-            readable(&self.user_name)
+            visible::name(&self.user_name)
         );
         if let Some((_, name)) = &self.group {
-            anstream::eprintln!("  the group {} is mapped beside", readable(name));
+            anstream::eprintln!("  the group {} is mapped beside", visible::name(name));
         }
         anstream::eprintln!("and all of it is taken back. What is there already is not touched.");
     }
@@ -258,7 +265,7 @@ impl Subjects {
                 left.push(format!(
                     "{} may still be mapped to {}: {why}. Delete that: emr-studio-sync mapping \
                      delete --studio {} --{kind}-id {}",
-                    readable(name),
+                    visible::name(name),
                     self.studio,
                     self.studio,
                     identity.id

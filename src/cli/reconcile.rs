@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::confirm::confirmed;
-use super::connection::{Connected, Connection, no_deadline};
-use super::output::{Output, outln, put};
+use super::connection::{Connected, Connection, no_deadline, say_place};
+use super::output::{Output, outln, say};
 use super::progress::watched;
 use super::stop::{Ended, STOPPED, stoppable};
 use crate::config::Mode;
@@ -80,6 +80,7 @@ pub(super) struct ApplyArguments {
 
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
+    say_place(&connected.place, arguments.output)?;
     let studio = arguments.studio.as_deref();
     let pass = connected.planned(studio, None).await?;
     let detailed = arguments.detailed;
@@ -89,7 +90,7 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     match arguments.output {
         Output::Json => outln!("{:#}", connected.json(&pass)),
         Output::Csv => connected.print_csv(&pass, detailed)?,
-        Output::Table => put(connected.tell(&pass, detailed))?,
+        Output::Table => say(connected.tell(&pass, detailed))?,
     }
     if let Some(path) = &arguments.out {
         if !is_sound(&pass) {
@@ -98,7 +99,7 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
                 path.display()
             ));
         }
-        let account = plan_file::account(&arguments.connection.account().sdk().await?).await;
+        let account = arguments.connection.account().id().await?;
         PlanFile::write(path, &connected, &pass, studio, account)?;
     }
     Ok(code_of_plan(&pass))
@@ -115,9 +116,10 @@ pub(super) fn code_of_plan(pass: &Pass) -> ExitCode {
 
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
+    say_place(&connected.place, arguments.output)?;
     let reviewed = arguments.plan.as_deref().map(PlanFile::read).transpose()?;
     if let Some(reviewed) = &reviewed {
-        let account = plan_file::account(&arguments.connection.account().sdk().await?).await;
+        let account = arguments.connection.account().id().await?;
         reviewed.is_for(&connected, account.as_deref())?;
     }
     let studio = reviewed.as_ref().and_then(|plan| plan.studio.as_deref());
@@ -134,14 +136,14 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
     let to_do = connected.to_do(&planned);
     let asks = !to_do.is_empty() && !arguments.yes;
     match arguments.output {
-        Output::Table => put(connected.tell(&planned, false))?,
+        Output::Table => say(connected.tell(&planned, false))?,
         // Nobody agrees to what they have not seen.
         Output::Json | Output::Csv if asks => {
             anstream::eprint!("{}", connected.tell(&planned, false))
         }
         Output::Json | Output::Csv => {}
     }
-    if asks && !confirmed("\nMake these changes?")? {
+    if asks && !confirmed(&connected.place, "Make these changes?")? {
         return Err("nothing was changed".to_owned());
     }
     let (pass, stopped) = match to_do.is_empty() {
@@ -171,7 +173,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         }
         Output::Csv => connected.print_csv(&pass, false)?,
         Output::Table if to_do.is_empty() => {}
-        Output::Table => put(connected.tell_made(&pass, stopped))?,
+        Output::Table => say(connected.tell_made(&pass, stopped))?,
     }
     if stopped {
         return Ok(ExitCode::from(STOPPED));

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::confirm::confirmed;
 use super::connection::{Account, Connected};
 use super::explain::{self, Whom};
-use super::output::{Output, outln, put};
+use super::output::{Output, outln, put, say};
 use super::reconcile::code_of_plan;
 use super::table;
 use super::words::Words;
@@ -24,6 +24,7 @@ use crate::policy::document::{Document, Studio};
 use crate::policy::read;
 use crate::report::{ChangeReport, Outcome, Pass, Report};
 use crate::sync::Explanation;
+use crate::visible;
 use lambda::{Which, invoke};
 
 /// The version of the JSON that `remote status` prints.
@@ -201,9 +202,10 @@ async fn status(arguments: Status) -> Result<ExitCode, String> {
         Output::Csv => put(super::output::csv(&["field", "value"], &rows)?)?,
         Output::Table => {
             let rows = rows.iter();
-            let lines =
-                rows.map(|(name, value)| format!("{:<15} {value}\n", name.replace('_', " ")));
-            put(lines.collect::<String>())?;
+            let lines = rows.map(|(name, value)| {
+                format!("{:<15} {}\n", name.replace('_', " "), visible::name(value))
+            });
+            say(lines.collect::<String>())?;
         }
     }
     Ok(match same {
@@ -220,7 +222,7 @@ async fn plan(arguments: Plan) -> Result<ExitCode, String> {
     match output {
         Output::Json => outln!("{:#}", connected.json(&pass)),
         Output::Csv => connected.print_csv(&pass, false)?,
-        Output::Table => put(connected.tell(&pass, false))?,
+        Output::Table => say(connected.tell(&pass, false))?,
     }
     Ok(code_of_plan(&pass))
 }
@@ -242,13 +244,13 @@ async fn reconcile(arguments: Reconcile, approve: Option<String>) -> Result<Exit
     let to_do = planned_ones.filter(|change| change.outcome == Outcome::Planned);
     let to_do = to_do.count();
     match output {
-        Output::Table => put(connected.tell(&planned, false))?,
+        Output::Table => say(connected.tell(&planned, false))?,
         _ if to_do > 0 && !yes => anstream::eprint!("{}", connected.tell(&planned, false)),
         _ => {}
     }
     if to_do > 0 && !yes {
-        let question = format!("\nLet {} make these changes?", function.name);
-        if !confirmed(&question)? {
+        let question = format!("Let {} make these changes?", function.name);
+        if !confirmed(&connected.place, &question)? {
             return Err("nothing was changed".to_owned());
         }
     }
@@ -260,7 +262,7 @@ async fn reconcile(arguments: Reconcile, approve: Option<String>) -> Result<Exit
         Output::Json => outln!("{:#}", connected.json(&made)),
         Output::Csv => connected.print_csv(&made, false)?,
         Output::Table if to_do == 0 => {}
-        Output::Table => put(connected.tell_made(&made, false))?,
+        Output::Table => say(connected.tell_made(&made, false))?,
     }
     if to_do > 0 && made.report.mode == Mode::Plan.name() {
         return Err("nothing was changed: the function is deployed with Mode plan".to_owned());
@@ -352,7 +354,12 @@ impl Deployed {
         })?;
         let store = self.account.store_id().unwrap_or_default();
         let engine = self.account.engine(store, table).await?;
-        Ok(Connected { engine, words })
+        let place = self.account.place(None).await?;
+        Ok(Connected {
+            engine,
+            words,
+            place,
+        })
     }
 }
 

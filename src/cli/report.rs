@@ -13,9 +13,10 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::connection::Connection;
-use super::output::{csv, harmless, put};
+use super::connection::{Connection, say_place};
+use super::output::{Output, csv, harmless, put, remark, say, tell_place};
 use super::words::grid;
+use crate::visible;
 use rows::{Finding, Row, Status};
 
 /// The version of the JSON that `report` prints. Fields may be added to one
@@ -97,8 +98,33 @@ struct Rule {
     session_policy: String,
 }
 
+impl Studio {
+    fn for_people(&self) -> Studio {
+        Studio {
+            alias: visible::name(&self.alias),
+            id: visible::name(&self.id),
+            ..*self
+        }
+    }
+}
+
+impl Rule {
+    fn for_people(&self) -> Rule {
+        Rule {
+            index: self.index,
+            whom: visible::line(&self.whom),
+            studio: visible::name(&self.studio),
+            session_policy: visible::name(&self.session_policy),
+        }
+    }
+}
+
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let connected = arguments.connection.connect().await?;
+    match arguments.output {
+        Form::Table => say_place(&connected.place, Output::Table)?,
+        Form::Json | Form::Csv | Form::Html => tell_place(&connected.place),
+    }
     let only = arguments
         .studio
         .as_deref()
@@ -106,15 +132,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         .transpose()?;
     let table = arguments.connection.table().display().to_string();
     let report = connected.report(only, table).await;
-    let text = match arguments.output {
-        Form::Table => format!("{}\n", report.as_grid()),
-        Form::Json => format!("{:#}\n", report.as_json()),
-        Form::Csv => report.as_csv()?,
-        Form::Html => html::page(&report),
-    };
-    put(text)?;
+    match arguments.output {
+        Form::Json => put(format_args!("{:#}\n", report.as_json()))?,
+        Form::Csv => put(report.as_csv()?)?,
+        Form::Table => say(format_args!("{}\n", report.for_people().as_grid()))?,
+        Form::Html => put(html::page(&report.for_people()))?,
+    }
     let notes = report.notes.iter().chain(&report.problems);
-    notes.for_each(|note| anstream::eprintln!("! {note}"));
+    notes.for_each(|note| remark("!", note));
     if report.is_complete() {
         return Ok(ExitCode::SUCCESS);
     }
@@ -124,6 +149,21 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
 impl Report {
     fn is_complete(&self) -> bool {
         self.problems.is_empty() && self.studios.iter().all(|studio| studio.read)
+    }
+
+    /// The same, with names as people read them.
+    fn for_people(&self) -> Report {
+        let lines = |all: &[String]| all.iter().map(|one| visible::line(one)).collect();
+        Report {
+            generated_at: self.generated_at,
+            identity_store_id: self.identity_store_id.clone(),
+            table: visible::name(&self.table),
+            studios: self.studios.iter().map(Studio::for_people).collect(),
+            rules: self.rules.iter().map(Rule::for_people).collect(),
+            rows: self.rows.iter().map(Row::for_people).collect(),
+            problems: lines(&self.problems),
+            notes: lines(&self.notes),
+        }
     }
 
     fn as_grid(&self) -> String {

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::output::{outln, put};
+use super::output::{outln, remark, say, sayln};
 use super::words::Words;
 use crate::aws;
 use crate::config::{Config, Mode};
@@ -68,7 +68,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
                 "report": answer.as_ref().ok(),
                 "error": answer.as_ref().err().map(ToString::to_string),
             })),
-            false => put(stage.tell(&file, &payload, &answer))?,
+            false => say(stage.tell(&file, &payload, &answer))?,
         }
     }
     let engine = stage.function.engine();
@@ -82,13 +82,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         let all = json!({ "events": told, "access": access, "problems": problems });
         outln!("{all:#}");
     } else {
-        outln!(
+        sayln!(
             "\nWho can open which Studio\n{}",
             stage.access_table(&access)
         );
         problems
             .iter()
-            .for_each(|problem| anstream::eprintln!("warning: {problem}"));
+            .for_each(|problem| remark("warning:", problem));
     }
     Ok(match all_went_well && problems.is_empty() {
         true => ExitCode::SUCCESS,

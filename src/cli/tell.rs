@@ -7,11 +7,12 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::simulate::Stage;
-use super::words::{grid, paint};
+use super::words::{Line, Widths, grid, paint};
 use crate::error::Error;
 use crate::event::{self, Payload};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::sync::Access;
+use crate::visible;
 
 impl Stage {
     pub(super) fn tell(
@@ -20,7 +21,7 @@ impl Stage {
         payload: &Value,
         answer: &Result<Value, Error>,
     ) -> String {
-        let mut text = format!("{}\n", paint(Style::new().bold(), file));
+        let mut text = format!("{}\n", paint(Style::new().bold(), &visible::name(file)));
         let _ = writeln!(text, "  {}", self.meaning(payload, answer));
         let report = match answer {
             Ok(report) => report,
@@ -28,26 +29,34 @@ impl Stage {
                 let _ = writeln!(
                     text,
                     "  {}",
-                    paint(AnsiColor::Red.on_default(), &error.to_string())
+                    paint(
+                        AnsiColor::Red.on_default(),
+                        &visible::line(&error.to_string())
+                    )
                 );
                 return text;
             }
         };
         let Some(changes) = report["changes"].as_array() else {
             // Not a report: an explanation, or the answer to a queue.
-            let _ = writeln!(text, "{report:#}");
+            let _ = writeln!(text, "{}", visible::text(&format!("{report:#}")));
             return text;
         };
-        for change in changes {
-            if let Ok(change) = serde_json::from_value(change.clone()) {
-                let _ = writeln!(text, "  {}", self.words.change(&change));
-            }
+        let lines = changes.iter().filter_map(|change| {
+            let change = serde_json::from_value(change.clone()).ok()?;
+            Some(self.words.change(&change))
+        });
+        let lines: Vec<Line> = lines.collect();
+        let widths = Widths::of(&lines);
+        for line in &lines {
+            let _ = writeln!(text, "  {}", line.text(widths));
         }
         if changes.is_empty() && report["scope"] != "nothing" {
             let _ = writeln!(text, "  = {}", agreement(&report["unchanged"]));
         }
         for problem in report["problems"].as_array().into_iter().flatten() {
-            let problem = format!("! {}", problem.as_str().unwrap_or_default());
+            let problem = visible::line(problem.as_str().unwrap_or_default());
+            let problem = format!("! {problem}");
             let _ = writeln!(
                 text,
                 "  {}",
@@ -67,7 +76,7 @@ impl Stage {
             .or(payload["action"].as_str())
             .unwrap_or("payload");
         let Some(scope) = report["scope"].as_str() else {
-            return what.to_owned();
+            return visible::line(what);
         };
         let store = self.function.engine().store_id();
         let named = match event::payload(payload) {
@@ -88,16 +97,16 @@ impl Stage {
             (true, scope, Some(reason)) => format!("look at {scope}: {reason}"),
             (true, scope, None) => format!("look at {scope}"),
         };
-        format!("{what} -> {look}")
+        visible::line(&format!("{what} -> {look}"))
     }
 
     pub(super) fn access_table(&self, rows: &[Access]) -> String {
         let mut grid = grid(&["Studio", "Who", "Session policy", "By"]);
         for row in rows {
             grid.add_row([
-                self.studio(row).to_owned(),
+                visible::name(self.studio(row)),
                 self.who(row),
-                self.words.alias(&row.session_policy).to_owned(),
+                self.words.policy(&row.session_policy),
                 match (row.rule, &row.via_group, row.owned) {
                     (Some(rule), Some(group), _) => {
                         format!(
@@ -137,11 +146,12 @@ impl Stage {
     }
 
     pub(super) fn access_json(&self, row: &Access) -> Value {
+        let name = self.words.names.get(&row.identity).map(String::as_str);
         json!({
             "studio": self.studio(row),
             "identity_type": row.identity.kind,
             "identity_id": row.identity.id,
-            "name": self.words.name(&row.identity),
+            "name": name.unwrap_or(row.identity.id.as_str()),
             "session_policy": row.session_policy,
             "owned": row.owned,
             "rule": row.rule,

@@ -10,6 +10,7 @@ use crate::identity::Identity;
 use crate::plan::Action;
 use crate::policy::document::Document;
 use crate::report::{ChangeReport, Outcome};
+use crate::visible;
 
 /// The names of things, where they are known.
 #[derive(Debug, Default)]
@@ -36,10 +37,8 @@ impl Words {
 
     /// What people call an identity; its id, if nobody knows.
     pub(super) fn name(&self, identity: &Identity) -> String {
-        match self.names.get(identity) {
-            Some(name) => readable(name),
-            None => identity.id.to_string(),
-        }
+        let name = self.names.get(identity).map(String::as_str);
+        visible::name(name.unwrap_or(identity.id.as_str()))
     }
 
     /// What the table calls a session policy; its name, if it doesn't.
@@ -50,25 +49,28 @@ impl Words {
             .map_or(name, String::as_str)
     }
 
-    /// One change, on one line.
-    pub(super) fn change(&self, change: &ChangeReport) -> String {
-        let color = match change.action {
-            Action::Create => AnsiColor::Green,
-            Action::Update => AnsiColor::Yellow,
-            Action::Delete => AnsiColor::Red,
-        };
+    /// The alias of a session policy, as people read it.
+    pub(super) fn policy(&self, session_policy: &str) -> String {
+        visible::name(self.alias(session_policy))
+    }
+
+    /// What becomes of a session policy: the one before, or after, or both.
+    pub(super) fn policies(&self, before: Option<&str>, after: Option<&str>) -> String {
+        match (before, after) {
+            (Some(before), Some(after)) => {
+                format!("{} -> {}", self.policy(before), self.policy(after))
+            }
+            (before, after) => before
+                .or(after)
+                .map_or(String::new(), |arn| self.policy(arn)),
+        }
+    }
+
+    /// One change, as a line of several.
+    pub(super) fn change(&self, change: &ChangeReport) -> Line {
         let identity = Identity {
             kind: change.identity_type,
             id: change.identity_id.clone(),
-        };
-        let policy =
-            |policy: &Option<String>| policy.as_deref().map(|arn| self.alias(arn).to_owned());
-        let policies = match (
-            policy(&change.previous_policy),
-            policy(&change.session_policy),
-        ) {
-            (Some(previous), Some(policy)) => format!("{previous} -> {policy}"),
-            (previous, policy) => previous.or(policy).unwrap_or_default(),
         };
         let why = match (change.rule, &change.via_group) {
             (None, _) => "no rule wants it".to_owned(),
@@ -82,21 +84,93 @@ impl Words {
             Outcome::Done | Outcome::Planned => String::new(),
             other => format!("  {}", other.words()),
         };
-        let line = format!(
-            "{} {:<10} {:<20} {policies:<21} ({why}){outcome}",
-            change.action.sign(),
-            change.studio,
-            self.name(&identity),
-        );
-        paint(color.on_default(), &line)
+        let policies = (&change.previous_policy, &change.session_policy);
+        Line {
+            action: change.action,
+            studio: visible::name(&change.studio),
+            name: self.name(&identity),
+            policies: self.policies(policies.0.as_deref(), policies.1.as_deref()),
+            rest: format!("({why}){outcome}"),
+        }
     }
 }
 
-/// A name as a terminal can show it. Whoever names a group does not write there.
-pub(super) fn readable(name: &str) -> String {
-    match name.contains(char::is_control) {
-        true => name.escape_debug().to_string(),
-        false => name.to_owned(),
+/// A change, to be shown among others.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) action: Action,
+    pub(super) studio: String,
+    pub(super) name: String,
+    pub(super) policies: String,
+    pub(super) rest: String,
+}
+
+/// How wide the columns of lines are: so that what is in them stands below each
+/// other, though nothing that is longer than usual moves all the others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Widths {
+    studio: usize,
+    name: usize,
+    policies: usize,
+}
+
+impl Widths {
+    pub(super) fn of<'l>(lines: impl IntoIterator<Item = &'l Line>) -> Widths {
+        let least = Widths {
+            studio: 10,
+            name: 20,
+            policies: 21,
+        };
+        lines.into_iter().fold(least, |widths, line| {
+            let widths = widths.and_name(&line.name);
+            Widths {
+                studio: widths.studio.max(width(&line.studio, 20)),
+                policies: widths.policies.max(width(&line.policies, 40)),
+                ..widths
+            }
+        })
+    }
+
+    /// As wide as a name needs too.
+    pub(super) fn and_name(self, name: &str) -> Widths {
+        Widths {
+            // Long enough for most addresses of e-mail.
+            name: self.name.max(width(name, 36)),
+            ..self
+        }
+    }
+
+    /// From the beginning of the Studio's column to the end of the name's.
+    pub(super) fn of_both(self) -> usize {
+        self.studio + 1 + self.name
+    }
+}
+
+/// How wide a text is; nothing, if it is wider than `most`.
+fn width(text: &str, most: usize) -> usize {
+    let width = text.chars().count();
+    if width > most { 0 } else { width }
+}
+
+impl Line {
+    pub(super) fn text(&self, widths: Widths) -> String {
+        let color = match self.action {
+            Action::Create => AnsiColor::Green,
+            Action::Update => AnsiColor::Yellow,
+            Action::Delete => AnsiColor::Red,
+        };
+        let line = format!(
+            "{} {:<studio$} {:<name$} {:<policies$} {}",
+            self.action.sign(),
+            self.studio,
+            self.name,
+            self.policies,
+            self.rest,
+            studio = widths.studio,
+            name = widths.name,
+            policies = widths.policies,
+        );
+        paint(color.on_default(), &line)
     }
 }
 

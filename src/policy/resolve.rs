@@ -7,6 +7,7 @@ use super::document::{self, Assign, Document, Limits};
 use super::{Pattern, Protected, Rule, Selector, Studio, Table};
 use crate::error::Problem;
 use crate::identity::Id;
+use crate::visible;
 
 /// Resolves what it can and adds a problem for everything else.
 pub(super) fn resolve(document: &Document, problems: &mut Vec<Problem>) -> Table {
@@ -358,7 +359,8 @@ pub(super) fn not_called<'a>(
     const SHOWN: usize = 30;
     const SEARCHED: usize = 300;
     let mut message = format!("no {what} is called {name:?}");
-    let shown: Vec<&str> = known.clone().take(SHOWN).map(String::as_str).collect();
+    let shown = known.clone().take(SHOWN).map(|name| visible::name(name));
+    let shown: Vec<String> = shown.collect();
     match (shown.is_empty(), known.len() - shown.len()) {
         (true, _) => message += &format!("; there are no {plural}"),
         (false, 0) => message += &format!("; {plural} are {}", shown.join(", ")),

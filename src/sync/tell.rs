@@ -14,6 +14,7 @@ use crate::policy::fit::{Answer, Reach};
 use crate::policy::{OnMissingGroup, Selector};
 use crate::report::{Outcome, Pass};
 use crate::unfinished::merge;
+use crate::visible;
 
 impl Engine {
     /// Writes down what a person should know, and what the function has to.
@@ -283,7 +284,7 @@ impl Engine {
         let studio = &self.table.studios[studio];
         match studio.alias == studio.id {
             true => format!("Studio {}", studio.id),
-            false => format!("Studio {} ({})", studio.alias, studio.id),
+            false => format!("Studio {} ({})", visible::name(&studio.alias), studio.id),
         }
     }
 

@@ -82,6 +82,8 @@ mod many;
 #[cfg(feature = "cli")]
 mod mapping;
 #[cfg(feature = "cli")]
+mod names;
+#[cfg(feature = "cli")]
 mod plan_file;
 #[cfg(all(feature = "cli", unix))]
 mod probe;
@@ -105,3 +107,5 @@ mod terminal;
 mod terraform;
 #[cfg(feature = "cli")]
 mod troubleshooting;
+#[cfg(feature = "cli")]
+mod whereabouts;

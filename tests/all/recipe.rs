@@ -79,9 +79,11 @@ async fn a_change_of_the_table_is_told_in_a_comment_and_passes() {
     }
     let (said, comment) = run(&desk, "Plan").await;
     assert_eq!(said.code, 0, "{}", said.err);
-    insta::assert_snapshot!(comment.unwrap(), @r"
+    let url = desk.emulator.url();
+    insta::assert_snapshot!(comment.unwrap().replace(&url, "URL"), @r"
     What this change of the table would do now:
 
+        account 111122223333, us-east-1, identity store d-1234567890, at URL
         analytics (es-ABCDEFGHIJKLMNOPQRSTUVWXY)
           - analytics  dave                 analyst               (no rule wants it)
           + analytics  alice                engineer              (rules[0], through data-engineers)

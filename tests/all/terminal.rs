@@ -66,6 +66,11 @@ async fn apply_shows_the_plan_and_asks_and_only_yes_is_yes() {
         assert_eq!(desk.mappings(), Vec::<String>::new());
     }
     let answered = talk(&desk, &["apply"], move |session| {
+        let place = "account 111122223333, us-east-1, identity store d-1234567890, at http://";
+        // On top, and in the question.
+        session.exp_string(place).unwrap();
+        session.exp_string("5 to create").unwrap();
+        session.exp_string(place).unwrap();
         session.exp_string(question).unwrap();
         session.send_line("yes").unwrap();
     });

@@ -15,6 +15,7 @@ use crate::policy::fit::Reach;
 use crate::policy::read::{self, Format};
 use crate::policy::{Assign, adopt};
 use crate::studio::Described;
+use crate::visible;
 
 /// The text of the table.
 ///
@@ -224,7 +225,11 @@ impl<'a> Written<'a> {
         let mut text = String::new();
         if self.present.name(&rule.identity).is_none() {
             let _ = match self.names.get(&rule.identity) {
-                Some(name) => writeln!(text, "# By id: the name {name:?} could mean others too."),
+                Some(name) => writeln!(
+                    text,
+                    "# By id: the name {} could mean others too.",
+                    visible::quoted(name)
+                ),
                 None => writeln!(text, "# By id: there is no name."),
             };
         }
@@ -258,7 +263,9 @@ impl<'a> Written<'a> {
                 let mapping = &self.present.studios[studio].1[identity];
                 let policy = &self.session_policies[mapping.session_policy.as_str()];
                 let name = mapping.name.as_ref();
-                let name = name.map_or(String::new(), |name| format!(" as {name:?}"));
+                let name = name.map_or(String::new(), |name| {
+                    format!(" as {}", visible::quoted(name))
+                });
                 let studio = &self.studios[studio];
                 let lines = gone.entry(identity).or_default();
                 let _ = writeln!(lines, "#   {studio}{name} with {policy}");
@@ -293,7 +300,7 @@ impl<'a> Written<'a> {
 
     fn called(&self, identity: &Identity) -> String {
         match self.names.get(identity) {
-            Some(name) => format!("{name:?}"),
+            Some(name) => visible::quoted(name),
             None => identity.id.to_string(),
         }
     }
@@ -302,7 +309,9 @@ impl<'a> Written<'a> {
 /// What its owner called it, and its id.
 fn title(studio: &Described) -> String {
     match &studio.name {
-        Some(name) if *name != studio.id => format!("{name:?} ({})", studio.id),
+        Some(name) if *name != studio.id => {
+            format!("{} ({})", visible::quoted(name), studio.id)
+        }
         _ => studio.id.clone(),
     }
 }
@@ -340,19 +349,19 @@ fn alias(name: &str, otherwise: &str, taken: &mut BTreeSet<String>) -> String {
     free.unwrap_or(alias)
 }
 
-/// A string of TOML, on one line whatever is in it: a name is what somebody once
-/// typed, and could look like another rule.
+/// A string of TOML, on one line and to be seen whatever is in it: a name is what
+/// somebody once typed, and could look like another rule.
 fn quoted(text: &str) -> String {
     let mut quoted = "\"".to_owned();
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             '\n' => quoted += "\\n",
-            // What editors break lines at, or turn the text's direction by, too.
-            c if c.is_control()
-                || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+            c if visible::is_invisible(c) => {
+                let _ = match u32::from(c) {
+                    short @ ..=0xffff => write!(quoted, "\\u{short:04x}"),
+                    long => write!(quoted, "\\U{long:08x}"),
+                };
             }
             c => quoted.push(c),
         }

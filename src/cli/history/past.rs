@@ -12,13 +12,14 @@ use super::Arguments;
 use super::shown::JSON_VERSION;
 use crate::aws::CallError;
 use crate::cli::connection::no_deadline;
-use crate::cli::output::{Output, csv, harmless, outln, put};
+use crate::cli::output::{Output, csv, harmless, outln, put, remark, sayln};
 use crate::cli::table;
 use crate::cli::words::{grid, time};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::log::Log;
 use crate::plan::{Action, Mapping};
 use crate::record::Past;
+use crate::visible;
 
 /// A mapping that there was.
 #[derive(Debug, Serialize)]
@@ -71,7 +72,7 @@ pub(super) async fn at(
         let mut mappings = match read {
             Ok(mappings) => mappings,
             Err(why) => {
-                problems.push(format!("{}: {why}", studio.alias));
+                problems.push(format!("{}: {why}", visible::name(&studio.alias)));
                 continue;
             }
         };
@@ -81,7 +82,7 @@ pub(super) async fn at(
         let strange = undone.iter().map(|identity| {
             format!(
                 "{}: somebody else than the function has changed the mapping of {identity} since",
-                studio.alias
+                visible::name(&studio.alias)
             )
         });
         problems.extend(strange);
@@ -132,28 +133,23 @@ pub(super) async fn at(
         Output::Table => {
             let mut grid = grid(&["Studio", "Type", "Who", "Session policy"]);
             for row in &rows {
-                let named = row
-                    .identity_name
-                    .as_deref()
-                    .map(super::super::words::readable);
+                let name = row.identity_name.as_deref();
                 grid.add_row([
-                    row.studio.clone(),
+                    visible::name(&row.studio),
                     row.identity_type.to_string(),
-                    named.unwrap_or_else(|| row.identity_id.to_string()),
-                    connected.words.alias(&row.session_policy).to_owned(),
+                    visible::name(name.unwrap_or(row.identity_id.as_str())),
+                    connected.words.policy(&row.session_policy),
                 ]);
             }
-            outln!(
+            sayln!(
                 "At {}; the log begins at {}",
                 time(at.timestamp()),
                 time(begins / 1000)
             );
-            outln!("{grid}");
+            sayln!("{grid}");
         }
     }
-    problems
-        .iter()
-        .for_each(|problem| anstream::eprintln!("! {problem}"));
+    problems.iter().for_each(|problem| remark("!", problem));
     Ok(match problems.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

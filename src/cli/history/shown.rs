@@ -1,16 +1,16 @@
 //! What `history` says of changes.
 
-use anstyle::AnsiColor;
 use serde::Serialize;
 use serde_json::json;
 
 use super::Arguments;
 use crate::cli::connection::Connected;
-use crate::cli::output::{Output, csv, harmless, outln, put};
-use crate::cli::words::{paint, readable, time};
+use crate::cli::output::{Output, csv, harmless, outln, put, sayln};
+use crate::cli::words::{Line, Widths, time};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::Action;
 use crate::record::Past;
+use crate::visible;
 
 /// The version of the JSON that `history` prints.
 pub(super) const JSON_VERSION: u32 = 1;
@@ -96,11 +96,14 @@ impl Connected {
                 put(text)?;
             }
             Output::Table if rows.is_empty() && !arguments.follow => {
-                outln!("No changes since {}.", time(arguments.since.timestamp()))
+                sayln!("No changes since {}.", time(arguments.since.timestamp()))
             }
             Output::Table => {
-                for row in rows {
-                    outln!("{}", self.history_line(row));
+                let lines = rows.iter().map(|(past, _)| self.history_line(past));
+                let lines: Vec<Line> = lines.collect();
+                let widths = Widths::of(&lines);
+                for ((_, at_ms), line) in rows.iter().zip(&lines) {
+                    sayln!("{}  {}", time(at_ms / 1000), line.text(widths));
                 }
             }
         }
@@ -133,22 +136,9 @@ impl Connected {
         past.name.clone().or_else(known)
     }
 
-    fn history_line(&self, (past, at_ms): &(Past, i64)) -> String {
-        let color = match past.action {
-            Action::Create => AnsiColor::Green,
-            Action::Update => AnsiColor::Yellow,
-            Action::Delete => AnsiColor::Red,
-        };
-        let name = match self.name_in(past) {
-            Some(name) => readable(&name),
-            None => past.identity.id.to_string(),
-        };
-        let alias =
-            |arn: &Option<String>| arn.as_deref().map(|arn| self.words.alias(arn).to_owned());
-        let policies = match (alias(&past.previous_policy), alias(&past.session_policy)) {
-            (Some(before), Some(after)) => format!("{before} -> {after}"),
-            (before, after) => before.or(after).unwrap_or_default(),
-        };
+    fn history_line(&self, past: &Past) -> Line {
+        let name = self.name_in(past);
+        let name = name.as_deref().unwrap_or(past.identity.id.as_str());
         let mut why = match (past.rule, &past.via_group) {
             (None, _) => "no rule wanted it".to_owned(),
             (Some(rule), None) => format!("rules[{rule}]"),
@@ -161,14 +151,16 @@ impl Connected {
             why += ", approved";
         }
         if let Some(cause) = &past.cause {
-            why += &format!(", event {}", readable(cause));
+            why += &format!(", event {}", visible::name(cause));
         }
-        let line = format!(
-            "{}  {} {:<10} {name:<20} {policies:<21} ({why})",
-            time(at_ms / 1000),
-            past.action.sign(),
-            past.studio,
-        );
-        paint(color.on_default(), &line)
+        let policies = (&past.previous_policy, &past.session_policy);
+        let policies = (policies.0.as_deref(), policies.1.as_deref());
+        Line {
+            action: past.action,
+            studio: visible::name(&past.studio),
+            name: visible::name(name),
+            policies: self.words.policies(policies.0, policies.1),
+            rest: format!("({why})"),
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::super::connection::{Account, no_deadline};
 use super::super::explain::Whom;
+use super::super::output::remark;
 use super::super::progress::watched;
 use super::super::table;
 use super::super::words::{Words, time};
@@ -18,6 +19,7 @@ use crate::policy::fit::Answer;
 use crate::policy::{Selector, read, resolve};
 use crate::studio::{Described, Made, Refusal};
 use crate::sync::{Engine, Foretold, Shield};
+use crate::visible;
 
 /// The services, and the words of a table, if there is one.
 pub(super) struct Hands {
@@ -25,6 +27,8 @@ pub(super) struct Hands {
     document: Document,
     pub(super) words: Words,
     has_table: bool,
+    /// Where it works, in a line.
+    pub(super) place: String,
 }
 
 impl Place {
@@ -86,8 +90,15 @@ impl Place {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
             problems.join("\n")
         })?;
+        let place = self.account.place(Some(&table)).await?;
+        self.account.knock().await?;
+        let engine = self.account.engine(store, table).await?;
+        if let Some(Subject::Name(..)) = whom {
+            self.account.is_there(&engine).await?;
+        }
         Ok(Hands {
-            engine: self.account.engine(store, table).await?,
+            place,
+            engine,
             words: Words::of(&document),
             document,
             has_table: self.table.is_some(),
@@ -109,13 +120,15 @@ impl Hands {
         let found = store.called(kind, &name, no_deadline()).await;
         let kind = kind.to_string().to_lowercase();
         match found.map_err(|error| error.to_string())? {
-            Answer::Is(identity) => Ok((identity, name)),
+            Answer::Is(identity) => Ok((identity, visible::name(&name))),
             Answer::Gone => Err(format!(
-                "there is no {kind} called {name:?} in {}",
+                "there is no {kind} called {} in {}",
+                visible::quoted(&name),
                 store.id()
             )),
             Answer::Unread { .. } => Err(format!(
-                "whether there is a {kind} called {name:?} in {} could not be read",
+                "whether there is a {kind} called {} in {} could not be read",
+                visible::quoted(&name),
                 store.id()
             )),
         }
@@ -171,8 +184,9 @@ impl Hands {
         format!("{}: {why}", self.studio(studio))
     }
 
-    pub(super) fn studio(&self, studio: usize) -> &str {
-        &self.engine.table().studios[studio].alias
+    /// A Studio's alias, as people read it.
+    pub(super) fn studio(&self, studio: usize) -> String {
+        visible::name(&self.engine.table().studios[studio].alias)
     }
 
     /// What becomes of a mapping that is about to be changed; nothing to say
@@ -221,7 +235,7 @@ impl Hands {
             Shield::Entry(place) => {
                 let select = &self.engine.table().protect[*place].select;
                 let whom = match select {
-                    Selector::User(user) => format!("user {user:?}"),
+                    Selector::User(user) => format!("user {}", visible::quoted(user)),
                     other => other.to_string(),
                 };
                 format!("is protected by protect[{place}] ({whom})")
@@ -241,19 +255,19 @@ impl Hands {
         };
         let wanted = then.wanted.as_ref();
         let wanted = wanted.map(|rule| {
-            let policy = self.words.alias(&rule.session_policy);
+            let policy = self.words.policy(&rule.session_policy);
             format!("{policy}, by rules[{}]", rule.rule)
         });
         let wanted = wanted.unwrap_or_default();
-        let pass = "note: the next full pass";
-        match then.change {
-            Some(Action::Create) => anstream::eprintln!("{pass} maps {name} again: {wanted}"),
-            Some(Action::Update) => anstream::eprintln!("{pass} makes of it {wanted}"),
-            Some(Action::Delete) => anstream::eprintln!("{pass} deletes it: no rule wants it"),
-            None => anstream::eprintln!("{pass} leaves it so: {name} {}", then.verdict),
-        }
+        let what = match then.change {
+            Some(Action::Create) => format!("maps {name} again: {wanted}"),
+            Some(Action::Update) => format!("makes of it {wanted}"),
+            Some(Action::Delete) => "deletes it: no rule wants it".to_owned(),
+            None => format!("leaves it so: {name} {}", then.verdict),
+        };
+        remark("note:", &format!("the next full pass {what}"));
         for problem in &then.problems {
-            anstream::eprintln!("! {problem}");
+            remark("!", problem);
         }
     }
 

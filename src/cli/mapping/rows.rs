@@ -3,10 +3,11 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::super::output::{Output, csv, harmless, outln, put};
-use super::super::words::{grid, readable};
+use super::super::output::{Output, csv, harmless, outln, put, sayln};
+use super::super::words::grid;
 use super::hands::Hands;
 use crate::identity::{Id, IdentityType};
+use crate::visible;
 
 /// A mapping as it is printed.
 #[derive(Clone, Debug, Serialize)]
@@ -53,7 +54,7 @@ pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), S
             let rows: Vec<Row> = rows.iter().map(Row::for_a_spreadsheet).collect();
             put(csv(&COLUMNS, &rows)?)?;
         }
-        Output::Table if rows.is_empty() => outln!("No mappings."),
+        Output::Table if rows.is_empty() => sayln!("No mappings."),
         Output::Table => {
             let head = [
                 "Studio",
@@ -65,14 +66,12 @@ pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), S
             ];
             let mut grid = grid(&head);
             for row in rows {
+                let name = row.identity_name.as_deref();
                 grid.add_row([
-                    row.studio.clone(),
+                    visible::name(&row.studio),
                     row.identity_type.to_string(),
-                    match &row.identity_name {
-                        Some(name) => readable(name),
-                        None => row.identity_id.to_string(),
-                    },
-                    hands.words.alias(&row.session_policy).to_owned(),
+                    visible::name(name.unwrap_or(row.identity_id.as_str())),
+                    hands.words.policy(&row.session_policy),
                     match row.owned {
                         Some(true) => "the table".to_owned(),
                         Some(false) => "somebody else".to_owned(),
@@ -81,7 +80,7 @@ pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), S
                     row.created.clone().unwrap_or_default(),
                 ]);
             }
-            outln!("{grid}");
+            sayln!("{grid}");
         }
     }
     Ok(())

@@ -4,23 +4,20 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
-use aws_config::SdkConfig;
 use chrono::{SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::shown::identity_of;
 use crate::cli::connection::Connected;
+use crate::cli::words::{Line, Widths};
 use crate::identity::Identity;
 use crate::report::{ChangeReport, Outcome, Pass};
 
 /// The version of the file. Fields may be added to one version; none changes its
 /// meaning or goes.
 const VERSION: u64 = 1;
-/// How long it may take to learn whose account it is.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a file says that is to be made.
 #[derive(Debug, Deserialize)]
@@ -138,7 +135,11 @@ impl PlanFile {
         ] {
             let known: BTreeSet<_> = those.iter().map(|change| key(change)).collect();
             let new = these.iter().filter(|change| !known.contains(&key(change)));
-            let lines = new.map(|change| format!("\n    {}", connected.words.change(change)));
+            let new: Vec<Line> = new.map(|change| connected.words.change(change)).collect();
+            let widths = Widths::of(&new);
+            let lines = new
+                .iter()
+                .map(|line| format!("\n    {}", line.text(widths)));
             let lines: String = lines.collect();
             if !lines.is_empty() {
                 let _ = write!(text, "\n  {head}{lines}");
@@ -163,11 +164,4 @@ fn key(change: &ChangeReport) -> impl Ord + use<> {
         change.session_policy.clone(),
         change.previous_policy.clone(),
     )
-}
-
-/// Whose account it is, if STS says so soon.
-pub(super) async fn account(sdk: &SdkConfig) -> Option<String> {
-    let who = aws_sdk_sts::Client::new(sdk).get_caller_identity().send();
-    let answer = tokio::time::timeout(PATIENCE, who).await.ok()?.ok()?;
-    answer.account().map(str::to_owned)
 }

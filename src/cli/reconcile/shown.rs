@@ -7,11 +7,12 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use crate::cli::connection::Connected;
-use crate::cli::output::{csv, harmless, put};
-use crate::cli::words::{Words, paint};
+use crate::cli::output::{csv, harmless, put, remark};
+use crate::cli::words::{Line, Widths, Words, paint};
 use crate::identity::Identity;
 use crate::plan::LeftAlone;
 use crate::report::{ChangeReport, Outcome, Pass, Report};
+use crate::visible;
 
 /// The version of the JSON that `plan` and `apply` print. Fields may be added
 /// to one version; none changes its meaning or goes.
@@ -23,10 +24,18 @@ impl Connected {
         let mut text = String::new();
         let report = &pass.report;
         let studios = &self.engine.table().studios;
+        let changes = report.changes.iter();
+        let changes: Vec<(&str, Line)> = changes
+            .map(|change| (change.studio.as_str(), self.words.change(change)))
+            .collect();
+        let left = pass.left_alone.iter().filter(|_| detailed);
+        let left = left.map(|(_, identity, _)| self.words.name(identity));
+        let widths = Widths::of(changes.iter().map(|(_, line)| line));
+        let widths = left.fold(widths, |widths, name| widths.and_name(&name));
         let mut lines_of: HashMap<&str, Vec<String>> = HashMap::new();
-        for change in &report.changes {
-            let lines = lines_of.entry(&change.studio).or_default();
-            lines.push(self.words.change(change));
+        for (studio, line) in &changes {
+            let lines = lines_of.entry(studio).or_default();
+            lines.push(line.text(widths));
         }
         for (studio, identity, reason) in pass.left_alone.iter().filter(|_| detailed) {
             let reason = match reason {
@@ -36,13 +45,14 @@ impl Connected {
             };
             let lines = lines_of.entry(&studios[*studio].alias).or_default();
             lines.push(format!(
-                "= {:<31} (left alone: {reason})",
-                self.words.name(identity)
+                "= {:<width$} (left alone: {reason})",
+                self.words.name(identity),
+                width = widths.of_both(),
             ));
         }
         for studio in studios {
             if let Some(lines) = lines_of.get(studio.alias.as_str()) {
-                let title = format!("{} ({})", studio.alias, studio.id);
+                let title = format!("{} ({})", visible::name(&studio.alias), studio.id);
                 let _ = writeln!(text, "{}", paint(Style::new().bold(), &title));
                 lines.iter().for_each(|line| {
                     let _ = writeln!(text, "  {line}");
@@ -59,22 +69,25 @@ impl Connected {
     pub(in crate::cli) fn tell_made(&self, pass: &Pass, stopped: bool) -> String {
         let is_done = |change: &&ChangeReport| change.outcome == Outcome::Done;
         let (done, others): (Vec<_>, Vec<_>) = pass.report.changes.iter().partition(is_done);
-        let lines = |head: &str, changes: Vec<&ChangeReport>| {
+        let text = |head: &str, changes: Vec<&ChangeReport>| {
             let head = match stopped && !changes.is_empty() {
                 true => format!("{}\n", paint(Style::new().bold(), head)),
                 false => String::new(),
             };
             let changes = changes.into_iter();
-            let lines = changes.map(|change| format!("  {}\n", self.words.change(change)));
+            let lines: Vec<Line> = changes.map(|change| self.words.change(change)).collect();
+            let widths = Widths::of(&lines);
+            let lines = lines.iter();
+            let lines = lines.map(|line| format!("  {}\n", line.text(widths)));
             head + &lines.collect::<String>()
         };
         let done = match stopped {
-            true => lines("Done before it was stopped", done),
+            true => text("Done before it was stopped", done),
             false => String::new(),
         };
         format!(
             "\n{done}{}{}{}\n",
-            lines("Not done", others),
+            text("Not done", others),
             problems(&pass.report),
             summary(&pass.report, &self.words)
         )
@@ -135,7 +148,7 @@ impl Connected {
         put(csv(&COLUMNS, &rows)?)?;
         anstream::eprint!("{}", problems(&pass.report));
         if let Some(approving) = approving(&pass.report, &self.words) {
-            anstream::eprintln!("! {approving}");
+            remark("!", &approving);
         }
         Ok(())
     }
@@ -214,7 +227,10 @@ fn approving(report: &Report, words: &Words) -> Option<String> {
         true => "remote approve",
         false => "apply --approve",
     };
-    Some(format!("The held deletions go with: {command} {plan_id}"))
+    Some(format!(
+        "The held deletions go with: {command} {}",
+        visible::line(plan_id)
+    ))
 }
 
 /// What a person should know, a line each.
@@ -222,7 +238,10 @@ fn problems(report: &Report) -> String {
     let line = |problem: &String| {
         format!(
             "{}\n",
-            paint(AnsiColor::Yellow.on_default(), &format!("! {problem}"))
+            paint(
+                AnsiColor::Yellow.on_default(),
+                &format!("! {}", visible::line(problem))
+            )
         )
     };
     report.problems.iter().map(line).collect()

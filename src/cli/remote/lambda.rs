@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::aws::{self, Call, CallError, Kind, Service, Tally, Witness, call};
+use crate::cli::whereabouts::knock;
 
 const LAMBDA: Service = Service {
     name: "lambda",
@@ -44,6 +45,7 @@ pub(in crate::cli) struct Which {
 impl Which {
     /// The function's name or ARN.
     pub(super) async fn function(&self, sdk: &SdkConfig) -> Result<String, String> {
+        knock(LAMBDA, sdk).await?;
         match (&self.function, &self.stack) {
             (Some(function), _) => Ok(function.clone()),
             (None, Some(stack)) => resource(sdk, stack, "Function").await,
@@ -129,6 +131,7 @@ fn in_a_sentence(error: &CallError, function: &str, sdk: &SdkConfig) -> String {
 
 /// The physical id of a stack's resource.
 async fn resource(sdk: &SdkConfig, stack: &str, resource: &str) -> Result<String, String> {
+    knock(CLOUD_FORMATION, sdk).await?;
     let write = |input: Value| {
         let text = |field: &str| escaped(input[field].as_str().unwrap_or_default());
         let form = format!(

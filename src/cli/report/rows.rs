@@ -11,6 +11,7 @@ use crate::identity::{Id, Identity, IdentityType};
 use crate::policy::Table;
 use crate::policy::fit::Answer;
 use crate::sync::{Access, Survey};
+use crate::visible;
 
 /// What was read of those who are mapped, and of the members of mapped groups.
 #[derive(Debug, Default)]
@@ -133,6 +134,20 @@ impl Row {
     pub(super) fn mapped(&self) -> Option<Identity> {
         let group = self.group_id.clone().map(Identity::group);
         group.or(self.user_id.clone().map(Identity::user))
+    }
+
+    /// The row as people read it.
+    pub(super) fn for_people(&self) -> Row {
+        let name = |name: &Option<String>| name.as_deref().map(visible::name);
+        Row {
+            studio: visible::name(&self.studio),
+            user_name: name(&self.user_name),
+            session_policy: visible::name(&self.session_policy),
+            group_name: name(&self.group_name),
+            via_group_name: name(&self.via_group_name),
+            wanted_policy: name(&self.wanted_policy),
+            ..self.clone()
+        }
     }
 
     pub(super) fn has(&self, finding: Finding) -> bool {

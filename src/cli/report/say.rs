@@ -3,6 +3,7 @@
 use super::rows::{Finding, Row, Status};
 use crate::identity::IdentityType;
 use crate::policy::{self, Assign, Selector};
+use crate::visible;
 
 impl Row {
     /// Whom the row is about, by name; by id, if nobody knows it.
@@ -110,7 +111,7 @@ impl Finding {
 /// Whom a rule is about, and what it maps of them.
 pub(super) fn whom(rule: &policy::Rule) -> String {
     match (&rule.select, rule.assign) {
-        (Selector::User(name), _) => format!("user \"{name}\""),
+        (Selector::User(name), _) => format!("user {}", visible::quoted(name)),
         (select, Assign::Members) if select.kind() == IdentityType::Group => {
             format!("each member of {select}")
         }

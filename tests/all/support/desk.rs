@@ -15,8 +15,11 @@ pub struct Desk {
 
 pub struct Said {
     pub code: i32,
+    /// Without the line that says where it is.
     pub out: String,
     pub err: String,
+    /// That line, if there is one on top.
+    pub place: Option<String>,
 }
 
 impl Desk {
@@ -81,10 +84,14 @@ impl Desk {
         mappings(&self.emulator.world())
     }
 
-    /// The operations called since the last look.
+    /// The operations called since the last look, but for the question whose the
+    /// credentials are, with which each command begins.
     pub fn calls(&self) -> Vec<String> {
         let calls = std::mem::take(&mut self.emulator.world().calls);
-        calls.into_iter().map(|call| call.operation).collect()
+        let operations = calls.into_iter().map(|call| call.operation);
+        operations
+            .filter(|name| name != "GetCallerIdentity")
+            .collect()
     }
 }
 
@@ -101,9 +108,19 @@ pub fn heard(output: Output) -> Said {
         let lines = text.lines().map(str::trim_end);
         lines.collect::<Vec<_>>().join("\n")
     };
+    let mut place = None;
+    let mut without_place = |text: String| match text.strip_prefix("account ") {
+        None => text,
+        Some(rest) => {
+            let (line, rest) = rest.split_once('\n').unwrap_or((rest, ""));
+            assert_eq!(place.replace(format!("account {line}")), None);
+            rest.to_owned()
+        }
+    };
     Said {
         code: output.status.code().unwrap(),
-        out: text(output.stdout),
-        err: text(output.stderr),
+        out: without_place(text(output.stdout)),
+        err: without_place(text(output.stderr)),
+        place,
     }
 }

@@ -1,0 +1,151 @@
+//! Where a command works, for people to see before anything is done; and whether
+//! anybody answers there.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aws_config::{Region, SdkConfig};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::SdkError;
+use serde_json::Value;
+
+use super::credentials;
+use crate::aws::{self, Call, CallError, Service};
+use crate::policy::Table;
+
+pub(super) const EMR: Service = Service {
+    name: "elasticmapreduce",
+    target: "",
+    id: "EMR",
+};
+pub(super) const IDENTITY_STORE: Service = Service {
+    name: "identitystore",
+    target: "",
+    id: "identitystore",
+};
+const STS: Service = Service {
+    name: "sts",
+    target: "",
+    id: "STS",
+};
+/// So long STS has to say whose credentials they are: that is good to know, and
+/// nothing needs it.
+const SOON: Duration = Duration::from_secs(1);
+const KNOCK: Duration = Duration::from_secs(4);
+
+/// The account of the credentials; none, where STS is out of reach or does not say.
+///
+/// # Errors
+/// If they are no credentials, or it is not STS that answers.
+pub(super) async fn account(
+    sdk: &SdkConfig,
+    profile: Option<&str>,
+) -> Result<Option<String>, String> {
+    let asking = aws_sdk_sts::Client::new(sdk).get_caller_identity().send();
+    let error = match tokio::time::timeout(SOON, asking).await {
+        Err(_) => return Ok(None),
+        Ok(Ok(who)) => return Ok(who.account().map(str::to_owned)),
+        Ok(Err(error)) => error,
+    };
+    let is_aws = match &error {
+        SdkError::ServiceError(answer) => {
+            answer.err().meta().code().is_some() || answer.raw().status().is_server_error()
+        }
+        SdkError::ResponseError(answer) => answer.raw().status().is_server_error(),
+        _ => true,
+    };
+    match STS.configured(sdk) {
+        Some(url) if !is_aws => {
+            return Err(format!(
+                "{url} answers, but not as AWS does: see AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS \
+                 and endpoint_url in the profile"
+            ));
+        }
+        _ => {}
+    }
+    let error = CallError::of("GetCallerIdentity", &error);
+    match credentials::refused(&error.text, profile) {
+        Some(refused) => Err(refused),
+        None => Ok(None),
+    }
+}
+
+/// Whether a service answers at all, whatever it says: nothing is asked of it.
+///
+/// # Errors
+/// If it does not: every call would say so.
+pub(super) async fn knock(service: Service, sdk: &SdkConfig) -> Result<(), String> {
+    let write = |_| {
+        let mut request = HttpRequest::empty();
+        request.set_uri("/")?;
+        Ok(request)
+    };
+    let knock = Call::in_words(
+        service,
+        "knock",
+        sdk,
+        aws::timeouts(KNOCK),
+        None,
+        write,
+        |_| Ok(Value::Null),
+    );
+    let Err(error) = knock.send(Value::Null).await else {
+        return Ok(());
+    };
+    let causes = error.text.rsplit_once("(Connect): ");
+    let cause = causes.map_or(error.text.as_str(), |(_, cause)| cause);
+    let (url, id) = (service.endpoint(sdk), service.id);
+    let cure = match service.configured(sdk) {
+        Some(_) => {
+            let variable = id.replace(' ', "_").to_uppercase();
+            format!(
+                "see AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_{variable} and endpoint_url in the profile"
+            )
+        }
+        None => format!(
+            "see that {} is the right Region (--region, AWS_REGION), and the network",
+            region(sdk)
+        ),
+    };
+    Err(format!("{id} does not answer at {url}: {cause}; {cure}"))
+}
+
+/// One line: account, Region, identity store, endpoints that are not AWS's own.
+pub(super) fn line(
+    account: Option<&str>,
+    sdk: &SdkConfig,
+    store: Option<(&str, Option<&str>)>,
+    table: Option<&Table>,
+) -> String {
+    let mut line = format!("account {}, {}", account.unwrap_or("unknown"), region(sdk));
+    if let Some((store, in_region)) = store {
+        line += &format!(", identity store {store}");
+        if let Some(other) = in_region.filter(|other| *other != region(sdk)) {
+            line += &format!(" in {other}");
+        }
+    }
+    let endpoints = [EMR, IDENTITY_STORE].into_iter();
+    let endpoints: BTreeSet<String> = endpoints.filter_map(|one| one.configured(sdk)).collect();
+    if !endpoints.is_empty() {
+        let endpoints: Vec<String> = endpoints.into_iter().collect();
+        line += &format!(", at {}", endpoints.join(" and "));
+    }
+    let studios = table.into_iter().flat_map(|table| &table.studios);
+    let others: BTreeSet<&str> = studios.filter_map(|studio| studio.account()).collect();
+    if !others.is_empty() {
+        let others: Vec<&str> = others.into_iter().collect();
+        line += &format!("; Studios in account {} too", others.join(", "));
+    }
+    line
+}
+
+/// The settings of the identity store's Region.
+pub(super) fn in_region(sdk: &SdkConfig, region: Option<&str>) -> SdkConfig {
+    let region = region.map(|region| Region::new(region.to_owned()));
+    let region = region.or_else(|| sdk.region().cloned());
+    sdk.to_builder().region(region).build()
+}
+
+pub(super) fn region(sdk: &SdkConfig) -> &str {
+    sdk.region().map_or("", Region::as_ref)
+}

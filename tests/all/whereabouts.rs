@@ -1,0 +1,452 @@
+//! Where a command works is said before anything is done; and where it cannot, that
+//! is said once, in a sentence, with the cure.
+
+use crate::support;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use emr_studio_sync::emulator::{Fault, FaultKind};
+use support::desk::{Desk, Said, said};
+use support::{ANALYTICS, ENGINEER, STORE, table, world};
+
+use crate::remote::deployed;
+
+const ACCOUNT: &str = "111122223333";
+
+async fn desk() -> Desk {
+    Desk::new(deployed(world(), "apply", &table(|_| ()))).await
+}
+
+fn place(desk: &Desk, account: &str) -> String {
+    let url = desk.emulator.url();
+    format!("account {account}, us-east-1, identity store {STORE}, at {url}")
+}
+
+/// Every command that talks to AWS, but for `doctor`, which has findings of its own.
+fn commands() -> Vec<Vec<&'static str>> {
+    let whom = ["--studio", ANALYTICS, "--user", "alice"];
+    let of_mapping = |call| [&["mapping", call], &whom[..]].concat();
+    let with_policy = |call| [&of_mapping(call)[..], &["--session-policy", ENGINEER]].concat();
+    let mut commands = vec![
+        vec!["mapping", "list"],
+        of_mapping("get"),
+        with_policy("create"),
+        with_policy("update"),
+        [&of_mapping("delete")[..], &["--yes"]].concat(),
+    ];
+    for line in [
+        "plan",
+        "apply --yes",
+        "report",
+        "adopt",
+        "explain --user alice",
+        "export",
+        "check --live policy.json",
+        "remote status --stack studio-sync",
+        "remote plan --function studio-sync-Function-ABC",
+        "history --stack studio-sync",
+        "history --stack studio-sync --at 0m",
+    ] {
+        commands.push(line.split(' ').collect());
+    }
+    commands
+}
+
+#[tokio::test]
+async fn who_reads_a_result_reads_on_top_of_it_where_it_is_from() {
+    let desk = desk().await;
+    for command in &commands()[..8] {
+        let said = desk.run(command).await;
+        assert_eq!(
+            said.place,
+            Some(place(&desk, ACCOUNT)),
+            "{command:?}: {}",
+            said.err
+        );
+    }
+    for output in ["json", "csv"] {
+        for command in ["plan", "apply --yes", "report", "mapping list"] {
+            let mut words: Vec<&str> = command.split(' ').collect();
+            words.extend(["--output", output]);
+            let mut tool = desk.tool(&words);
+            tool.env("POLICY_TABLE", "policy.json")
+                .env("IDENTITY_STORE_ID", STORE);
+            let output = tokio::task::spawn_blocking(move || tool.output().unwrap())
+                .await
+                .unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            let (out, err) = (text(output.stdout), text(output.stderr));
+            assert!(!out.contains("account "), "{command}: {out}");
+            assert!(err.starts_with(&place(&desk, ACCOUNT)), "{command}: {err}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_sts_does_not_tell_is_unknown_and_stops_nothing() {
+    for kind in [
+        FaultKind::AccessDenied,
+        FaultKind::DropBefore,
+        FaultKind::ServerError,
+        FaultKind::Latency(Duration::from_secs(20)),
+    ] {
+        let desk = desk().await;
+        desk.emulator
+            .world()
+            .faults
+            .add(Fault::on("sts", kind.clone()));
+        let began = Instant::now();
+        let said = desk.run(&["plan"]).await;
+        assert_eq!(said.code, 2, "{kind:?}: {}", said.err);
+        assert_eq!(said.place, Some(place(&desk, "unknown")), "{kind:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{kind:?}");
+        let expecting = desk.run(&["plan", "--expect-account", ACCOUNT]).await;
+        assert_eq!(expecting.code, 1);
+        assert!(
+            expecting.err.contains("STS does not say"),
+            "{}",
+            expecting.err
+        );
+    }
+}
+
+#[tokio::test]
+async fn another_account_than_the_expected_is_left_before_anything_else() {
+    let desk = desk().await;
+    for command in commands().iter().chain([&vec!["doctor"]]) {
+        let mut words = command.clone();
+        words.extend(["--expect-account", "999988887777"]);
+        let said = desk.run(&words).await;
+        assert_eq!(said.code, 1, "{command:?}");
+        let sentence = "--expect-account: these are credentials of account 111122223333, not of";
+        assert!(said.err.contains(sentence), "{command:?}: {}", said.err);
+        assert_eq!(
+            (said.out.as_str(), desk.calls()),
+            ("", vec![]),
+            "{command:?}"
+        );
+    }
+    let expected = desk.run(&["plan", "--expect-account", ACCOUNT]).await;
+    assert_eq!(expected.code, 2, "{}", expected.err);
+}
+
+#[tokio::test]
+async fn studios_in_other_accounts_and_a_store_in_another_region_are_in_the_line() {
+    let desk = desk().await;
+    let away = table(|table| {
+        let role = "arn:aws:iam::222233334444:role/studio-sync";
+        table["studios"]["science"]["role_arn"] = role.into();
+    });
+    desk.write("policy.json", &away.to_string());
+    let said = desk
+        .run(&["plan", "--identity-store-region", "eu-west-1"])
+        .await;
+    let url = desk.emulator.url();
+    assert_eq!(
+        said.place.unwrap(),
+        format!(
+            "account {ACCOUNT}, us-east-1, identity store {STORE} in eu-west-1, at {url}; Studios \
+             in account 222233334444 too"
+        )
+    );
+}
+
+/// A home with profiles, and nothing else that could give credentials.
+fn at_home(desk: &Desk, words: &[&str]) -> Command {
+    let expired = r#"{"startUrl":"https://corp.awsapps.com/start","region":"us-east-1",
+        "accessToken":"t","expiresAt":"2020-01-01T00:00:00Z"}"#;
+    let aws = desk.folder.path().join(".aws");
+    std::fs::create_dir_all(aws.join("sso/cache")).unwrap();
+    // The SHA-1 of the session's name.
+    let name = "ee0bfd2552fbd840c02cc48b6e823320543c450f";
+    std::fs::write(aws.join(format!("sso/cache/{name}.json")), expired).unwrap();
+    let config = "\
+        [profile empty]\nregion = us-east-1\n\
+        [profile half]\naws_access_key_id = AKIA\n\
+        [profile expired]\nsso_session = corp\nsso_account_id = 111122223333\n\
+        sso_role_name = Admin\n\
+        [profile corp]\nsso_session = other\nsso_account_id = 111122223333\n\
+        sso_role_name = Admin\n\
+        [profile through]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = expired\n\
+        [profile away]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = nowhere\n\
+        [profile login]\nlogin_session = arn:aws:sts::111122223333:assumed-role/x/y\n\
+        [profile process]\ncredential_process = /bin/false\n\
+        [sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\n\
+        sso_region = us-east-1\n\
+        [sso-session other]\nsso_start_url = https://other.awsapps.com/start\n\
+        sso_region = us-east-1\n";
+    std::fs::write(aws.join("config"), config).unwrap();
+    let mut tool = desk.tool(words);
+    tool.env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("HOME", desk.folder.path())
+        .env("POLICY_TABLE", "policy.json")
+        .env("IDENTITY_STORE_ID", STORE);
+    tool
+}
+
+/// One sentence, exit code 1, and nothing was asked.
+fn is_one_sentence(said: &Said, what: &str) {
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (1, ""),
+        "{what}: {}",
+        said.err
+    );
+    assert!(said.err.starts_with("error: "), "{what}: {}", said.err);
+    assert_eq!(said.err.lines().count(), 1, "{what}: {}", said.err);
+    for word in ["dispatch", "Error {", "source:", "chain"] {
+        assert!(!said.err.contains(word), "{what}: {}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn without_credentials_every_command_says_so_once_and_how_to_come_by_some() {
+    let desk = desk().await;
+    for command in commands() {
+        let said = said(at_home(&desk, &command)).await;
+        is_one_sentence(&said, &command.join(" "));
+        assert!(
+            said.err
+                .contains("error: there are no credentials: give a --profile")
+        );
+        assert_eq!(desk.calls(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_profile_is_told_with_its_cure() {
+    let desk = desk().await;
+    for (profile, why, cure) in [
+        (
+            "expired",
+            "has expired",
+            "`aws sso login --profile expired`",
+        ),
+        ("corp", "there is none", "`aws sso login --profile corp`"),
+        (
+            "through",
+            "has expired",
+            "`aws sso login --profile expired`",
+        ),
+        ("login", "there is none", "`aws login --profile login`"),
+        ("half", "missing aws_secret_access_key", "--profile"),
+        (
+            "empty",
+            "no profile empty with credentials",
+            "aws configure list-profiles",
+        ),
+        (
+            "missing",
+            "no profile missing with credentials",
+            "aws configure list-profiles",
+        ),
+        ("away", "nowhere", "aws configure list-profiles"),
+        ("process", "exit status: 1", "aws sso login"),
+    ] {
+        let by_flag = at_home(&desk, &["plan", "--profile", profile]);
+        let mut by_variable = at_home(&desk, &["report"]);
+        by_variable.env("AWS_PROFILE", profile);
+        for tool in [by_flag, by_variable] {
+            let said = said(tool).await;
+            is_one_sentence(&said, profile);
+            assert!(
+                said.err.contains(why) && said.err.contains(cure),
+                "{profile}: {}",
+                said.err
+            );
+        }
+    }
+    let mut half = at_home(&desk, &["adopt"]);
+    half.env("AWS_ACCESS_KEY_ID", "AKIA");
+    let half = said(half).await;
+    is_one_sentence(&half, "half of the variables");
+    assert!(half.err.contains("AWS_SECRET_ACCESS_KEY"), "{}", half.err);
+}
+
+#[tokio::test]
+async fn credentials_that_aws_refuses_stop_every_command() {
+    for (code, cure) in [
+        ("ExpiredToken", "they have expired: `aws sso login`"),
+        (
+            "InvalidClientTokenId",
+            "AWS does not know them: see AWS_ACCESS_KEY_ID",
+        ),
+    ] {
+        let desk = desk().await;
+        let kind = FaultKind::Refuse {
+            code: code.to_owned(),
+            message: "The security token included in the request is no good".to_owned(),
+        };
+        desk.emulator.world().faults.add(Fault::on("sts", kind));
+        for command in commands() {
+            let said = desk.run(&command).await;
+            is_one_sentence(&said, &command.join(" "));
+            assert!(
+                said.err.contains(code) && said.err.contains(cure),
+                "{}",
+                said.err
+            );
+            assert_eq!(desk.calls(), Vec::<String>::new(), "{command:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_answers_every_command_says_so_once() {
+    let desk = desk().await;
+    for command in commands() {
+        let mut tool = desk.tool(&command);
+        for service in [
+            "EMR",
+            "IDENTITYSTORE",
+            "STS",
+            "LAMBDA",
+            "CLOUDFORMATION",
+            "CLOUDWATCH_LOGS",
+        ] {
+            tool.env_remove(format!("AWS_ENDPOINT_URL_{service}"));
+        }
+        tool.env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", STORE);
+        let said = said(tool).await;
+        is_one_sentence(&said, &command.join(" "));
+        for part in [
+            "does not answer at http://127.0.0.1:9",
+            "refused",
+            "AWS_ENDPOINT_URL",
+        ] {
+            assert!(said.err.contains(part), "{command:?}: {}", said.err);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_region_that_there_is_not_is_told_once() {
+    let desk = desk().await;
+    let mut tool = desk.tool(&["plan", "--region", "us-esat-1"]);
+    for service in ["", "_EMR", "_IDENTITYSTORE", "_STS"] {
+        tool.env_remove(format!("AWS_ENDPOINT_URL{service}"));
+    }
+    tool.env("POLICY_TABLE", "policy.json")
+        .env("IDENTITY_STORE_ID", STORE);
+    let said = said(tool).await;
+    is_one_sentence(&said, "us-esat-1");
+    assert!(
+        said.err.contains("see that us-esat-1 is the right Region"),
+        "{}",
+        said.err
+    );
+}
+
+/// `mapping list` knows the names that mappings were made under, the function has its
+/// own store, and its log is of another.
+fn needs_the_store(words: &[&str]) -> bool {
+    !matches!(words, ["mapping", "list"] | ["remote" | "history", ..])
+}
+
+#[tokio::test]
+async fn an_identity_store_that_is_elsewhere_is_told_once() {
+    let desk = desk().await;
+    let commands = commands().into_iter();
+    for command in commands.filter(|words| needs_the_store(words)) {
+        let mut tool = desk.tool(&command);
+        tool.env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", "d-0000000000");
+        let said = said(tool).await;
+        is_one_sentence(&said, &command.join(" "));
+        assert!(
+            said.err.contains("d-0000000000 is no identity store"),
+            "{}",
+            said.err
+        );
+        assert!(said.err.contains("--identity-store-region"), "{}", said.err);
+    }
+}
+
+/// Somebody who answers, and is not AWS.
+fn a_web_server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\
+                  Connection: close\r\n\r\n<p>Hi</p>",
+            );
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_answers_but_is_not_aws_is_told_once() {
+    let desk = desk().await;
+    let url = a_web_server();
+    for command in commands() {
+        let mut tool = desk.tool(&command);
+        tool.env("AWS_ENDPOINT_URL_STS", &url)
+            .env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", STORE);
+        let said = said(tool).await;
+        is_one_sentence(&said, &command.join(" "));
+        assert!(
+            said.err.contains("answers, but not as AWS does"),
+            "{}",
+            said.err
+        );
+    }
+}
+
+/// What docs/troubleshooting.md has the tool say where no command works.
+#[tokio::test]
+async fn the_page_for_those_for_whom_no_command_works_quotes_what_is_said() {
+    let page = include_str!("../../docs/troubleshooting.md");
+    let (_, section) = page.split_once("\n## No command works\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let quotes: Vec<&str> = rows.map(|row| row.split_once("` |").unwrap().0).collect();
+
+    let desk = desk().await;
+    let mut all = Vec::new();
+    for arguments in [
+        &["plan"][..],
+        &["plan", "--profile", "corp"],
+        &["plan", "--profile", "corpp"],
+    ] {
+        all.push(said(at_home(&desk, arguments)).await.err);
+    }
+    let with = |name: &str, value: &str| {
+        let mut tool = desk.tool(&["plan"]);
+        tool.env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", STORE)
+            .env(name, value);
+        said(tool)
+    };
+    all.push(with("AWS_ENDPOINT_URL_EMR", "http://127.0.0.1:9").await.err);
+    all.push(with("AWS_ENDPOINT_URL_STS", &a_web_server()).await.err);
+    all.push(with("IDENTITY_STORE_ID", "d-0000000000").await.err);
+    all.push(
+        desk.run(&["plan", "--expect-account", "999988887777"])
+            .await
+            .err,
+    );
+    let expired = FaultKind::Refuse {
+        code: "ExpiredToken".to_owned(),
+        message: "The security token included in the request is expired".to_owned(),
+    };
+    desk.emulator.world().faults.add(Fault::on("sts", expired));
+    all.push(desk.run(&["plan"]).await.err);
+    assert_eq!(quotes.len(), all.len());
+    for quote in quotes {
+        assert!(
+            all.iter().any(|said| said.contains(quote)),
+            "{quote}: {all:#?}"
+        );
+    }
+}

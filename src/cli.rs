@@ -1,9 +1,9 @@
 //! The operator's tool: the same engine as the function, from a terminal.
 //!
 //! Results go to standard output, diagnostics to standard error. Exit codes: 0
-//! done, 1 failed, 130 stopped, and `plan` 2 when there are changes.
+//! done, 1 failed, 130 stopped, and `plan` and `diff` 2 when there are changes.
 //!
-//! Each command is a file: `adopt`, `check`, `doctor`, `emulate`, `explain`,
+//! Each command is a file: `adopt`, `check`, `diff`, `doctor`, `emulate`, `explain`,
 //! `export`, `history`, `mapping`, `probe`, `remote`, `report`, `simulate`, and `reconcile` for both `plan` and
 //! `apply`; `manual` has those that print what the definitions lead to. They read
 //! through the [`Engine`](crate::sync::Engine), and decide nothing themselves.
@@ -20,6 +20,7 @@ mod check;
 mod confirm;
 mod connection;
 mod credentials;
+mod diff;
 mod doctor;
 mod emulate;
 mod explain;
@@ -59,7 +60,7 @@ use crate::{telemetry, visible};
     name = "emr-studio-sync",
     version = crate::VERSION,
     arg_required_else_help = true,
-    after_help = "Exit codes: 0 done, 1 failed; of `plan` 2 if there are changes."
+    after_help = "Exit codes: 0 done, 1 failed; of `plan` and `diff` 2 if there are changes."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -78,6 +79,8 @@ enum Command {
     Check(check::Arguments),
     /// Show what would change, and change nothing
     Plan(reconcile::PlanArguments),
+    /// Say what a changed table means for people, without AWS
+    Diff(diff::Arguments),
     /// Make the mappings those of the table
     Apply(reconcile::ApplyArguments),
     /// Say why somebody is, or is not, mapped
@@ -143,6 +146,7 @@ pub async fn main() -> ExitCode {
         Command::Emulate(arguments) => emulate::run(arguments).await,
         Command::Plan(arguments) => reconcile::plan(arguments).await,
         Command::Apply(arguments) => reconcile::apply(arguments).await,
+        Command::Diff(arguments) => diff::run(arguments).await,
         Command::Explain(arguments) => explain::run(arguments).await,
         Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::History(arguments) => history::run(arguments).await,

@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use crate::error::Problem;
 use crate::identity::store_id;
-use crate::policy::read::{self, Format};
-use crate::policy::{Table, resolve};
+use crate::policy::document::Document;
+use crate::policy::read::Format;
+use crate::policy::source::Source;
+use crate::policy::{Table, lint, resolve};
 
 /// What Lambda takes of environment variables, all of a function's together.
 const ENVIRONMENT_LIMIT: usize = 4096;
@@ -57,6 +59,16 @@ impl Config {
     /// # Errors
     /// Every problem it has, the table's included.
     pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<Config, Vec<Problem>> {
+        Config::with_warnings(var).map(|(config, _)| config)
+    }
+
+    /// Reads the environment, and says what in the table is hardly meant.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn with_warnings(
+        var: impl Fn(&str) -> Option<String>,
+    ) -> Result<(Config, Vec<Problem>), Vec<Problem>> {
         let mut problems = Vec::new();
         let mut wrong = |place: &str, message: String| problems.push(Problem::new(place, message));
         let var = |name: &str| var(name).filter(|value| !value.trim().is_empty());
@@ -122,15 +134,19 @@ impl Config {
             },
         };
         match (store_id, table) {
-            (Some(identity_store_id), Some(table)) if problems.is_empty() => Ok(Config {
-                identity_store_id,
-                identity_store_region: region,
-                table,
-                mode,
-                log_names,
-                access_events,
-                log_group: var("AWS_LAMBDA_LOG_GROUP_NAME"),
-            }),
+            (Some(identity_store_id), Some((table, document))) if problems.is_empty() => {
+                let warnings = lint::warnings(&table, &document);
+                let config = Config {
+                    identity_store_id,
+                    identity_store_region: region,
+                    table,
+                    mode,
+                    log_names,
+                    access_events,
+                    log_group: var("AWS_LAMBDA_LOG_GROUP_NAME"),
+                };
+                Ok((config, warnings))
+            }
             _ => Err(problems),
         }
     }
@@ -165,37 +181,35 @@ pub fn too_long_for_lambda(var: impl Fn(&str) -> Option<String>) -> Option<Probl
 
 /// A table given inline as JSON, or as the path of a file: absolute, or
 /// relative to the function's package.
-fn table(given: &str, root: Option<&Path>) -> Result<Table, Vec<Problem>> {
-    if given.trim_start().starts_with('{') {
-        return in_variable(read::table(given, Format::Json));
+fn table(given: &str, root: Option<&Path>) -> Result<(Table, Document), Vec<Problem>> {
+    let source = match Source::inline(given) {
+        Some(source) => source,
+        None => file(given.trim(), root).map_err(|message| {
+            let problem = Problem::new("POLICY_TABLE", message);
+            vec![problem]
+        })?,
+    };
+    source.read().map_err(in_variable)
+}
+
+fn file(given: &str, root: Option<&Path>) -> Result<Source, String> {
+    if Format::of(given).is_none() {
+        let start: String = given.chars().take(40).collect();
+        return Err(format!(
+            "{start:?} is neither a JSON object nor the path of a .json or .toml file"
+        ));
     }
-    let path = match root {
-        Some(root) => root.join(given.trim()),
-        None => PathBuf::from(given.trim()),
-    };
-    let wrong = |message: String| vec![Problem::new("POLICY_TABLE", message)];
-    let format = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("json") => Format::Json,
-        Some("toml") => Format::Toml,
-        _ => {
-            let start: String = given.chars().take(40).collect();
-            return Err(wrong(format!(
-                "{start:?} is neither a JSON object nor the path of a .json or .toml file"
-            )));
-        }
-    };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
-    in_variable(read::table(&text, format))
+    let path = root.map_or_else(|| PathBuf::from(given), |root| root.join(given));
+    let name = path.display();
+    let bytes = std::fs::read(&path).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    Source::of(given, &bytes).map_err(|problem| format!("{name} {problem}"))
 }
 
 /// A problem of the table as a whole has the variable for its place.
-fn in_variable(table: Result<Table, Vec<Problem>>) -> Result<Table, Vec<Problem>> {
-    table.map_err(|problems| {
-        let place = |problem: Problem| match problem.place.is_empty() {
-            true => Problem::new("POLICY_TABLE", problem.message),
-            false => problem,
-        };
-        problems.into_iter().map(place).collect()
-    })
+fn in_variable(problems: Vec<Problem>) -> Vec<Problem> {
+    let place = |problem: Problem| match problem.place.is_empty() {
+        true => Problem::new("POLICY_TABLE", problem.message),
+        false => problem,
+    };
+    problems.into_iter().map(place).collect()
 }

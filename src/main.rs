@@ -20,8 +20,13 @@ async fn main() -> ExitCode {
     if let Some(problem) = config::too_long_for_lambda(var) {
         tracing::warn!(problem = %problem, "problem");
     }
-    let config = match Config::from_env(var) {
-        Ok(config) => config,
+    let config = match Config::with_warnings(var) {
+        Ok((config, warnings)) => {
+            for warning in &warnings {
+                tracing::warn!(warning = %warning, "hardly meant in the table");
+            }
+            config
+        }
         Err(problems) => {
             telemetry::wrong_configuration(&problems);
             return ExitCode::FAILURE;

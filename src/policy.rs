@@ -8,11 +8,13 @@
 pub mod adopt;
 pub mod document;
 pub mod doubt;
+mod fields;
 pub mod fit;
 mod json;
-pub(crate) mod lint;
+pub mod lint;
 pub mod read;
 pub(crate) mod resolve;
+pub mod source;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -202,6 +204,11 @@ impl Pattern {
     /// The pattern as the table writes it.
     pub fn new(text: impl Into<String>) -> Pattern {
         Pattern(text.into())
+    }
+
+    /// As the table writes it.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The name, where the pattern is one.

@@ -50,6 +50,16 @@ pub struct Described {
     /// How people sign in to it: `SSO` or `IAM`. Only with `SSO` it can have
     /// mappings.
     pub auth_mode: Option<String>,
+    /// `REQUIRED`, or `OPTIONAL`: people get in without a mapping too. Lists do
+    /// not tell it.
+    pub user_assignment: Option<String>,
+}
+
+impl Described {
+    /// Whether people get in without a mapping.
+    pub fn is_open(&self) -> bool {
+        self.user_assignment.as_deref() == Some("OPTIONAL")
+    }
 }
 
 /// What a Studio lists.
@@ -76,7 +86,10 @@ enum Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Usable {
     /// It can.
-    Yes,
+    Yes {
+        /// Whether people get in without one as well.
+        is_open: bool,
+    },
     /// It may: DescribeStudio is not permitted, so nobody knows.
     NotTold(String),
     /// It cannot: people sign in to it with IAM.
@@ -143,7 +156,9 @@ impl Studio {
         }
         let usable = match self.describe(deadline).await {
             Ok(described) => match described.auth_mode.as_deref() {
-                Some(SSO) => Usable::Yes,
+                Some(SSO) => Usable::Yes {
+                    is_open: described.is_open(),
+                },
                 Some(other) => Usable::No(other.to_owned()),
                 None => Usable::NotTold("its answer has no AuthMode".to_owned()),
             },
@@ -173,6 +188,9 @@ impl Studio {
             id: self.id.clone(),
             name: studio.and_then(|studio| studio.name()).map(str::to_owned),
             auth_mode: auth_mode.map(|mode| mode.as_str().to_owned()),
+            user_assignment: studio
+                .and_then(|studio| studio.idc_user_assignment())
+                .map(|assignment| assignment.as_str().to_owned()),
         })
     }
 
@@ -393,6 +411,10 @@ impl Studio {
 /// The longest that one attempt at a call may take. A creation makes a chain of
 /// calls behind the scenes; AWS's own clients wait for up to a minute.
 pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What is to be said of a Studio that people get into without a mapping.
+pub const OPEN: &str = "mappings do not decide who may open it: its IdcUserAssignment is OPTIONAL, \
+                        so people get in without one";
 
 /// The AuthMode of Studios that have mappings.
 pub const SSO: &str = "SSO";

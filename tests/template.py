@@ -123,7 +123,7 @@ def scopes(tool, events):
         for index, event in enumerate(events.values()):
             paths.append(pathlib.Path(folder, f"{index}.json"))
             paths[-1].write_text(json.dumps(event))
-        run = subprocess.run([tool, "simulate", "--json", *paths], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+        run = subprocess.run([tool, "simulate", "--output", "json", *paths], cwd=ROOT, check=True, stdout=subprocess.PIPE)
     reports = json.loads(run.stdout)["events"]
     return {name: told["report"]["scope"] for name, told in zip(events, reports, strict=True)}
 

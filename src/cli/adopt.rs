@@ -1,6 +1,7 @@
 //! `adopt`: the table that keeps the mappings as they are. The first step of
 //! everyone who has mappings already.
 
+mod first;
 mod present;
 mod written;
 
@@ -19,7 +20,8 @@ use crate::studio::Described;
 #[derive(Debug, Args)]
 #[command(
     after_help = "The table goes to standard output, and keeps everything as it is: `plan` finds \
-    nothing to do.\nThen change it to what it should be.\n\n\
+    nothing to do.\nThen change it to what it should be. Of a Studio that nobody is mapped to\n\
+    it has rules for groups of the directory, commented out.\n\n\
     Example:\n  emr-studio-sync adopt --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY > policy.toml"
 )]
 pub(super) struct Arguments {

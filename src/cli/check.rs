@@ -12,10 +12,11 @@ use super::connection::{Account, no_deadline};
 use super::output::{Output, csv, outln, put, sayln};
 use super::place::Places;
 use super::progress::watched;
-use super::table::Source;
+use super::table;
 use super::words::counted;
 use crate::error::Problem;
-use crate::policy::read;
+use crate::policy::lint;
+use crate::policy::source::Source;
 use crate::visible;
 
 /// The version of the JSON that `check` prints.
@@ -39,13 +40,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
-    let source = Source::read(&arguments.table)?;
+    let source = table::source(&arguments.table)?;
     let (mut problems, mut warnings) = (Vec::new(), Vec::new());
     let (mut counts, mut wrong) = (String::new(), "is not a usable policy table");
-    match read::table(&source.text, source.format) {
+    match source.read() {
         Err(found) => problems = found,
-        Ok(table) => {
-            warnings = table.warnings();
+        Ok((table, document)) => {
+            warnings = lint::warnings(&table, &document);
             counts = format!(
                 "{}, {}",
                 counted(table.studios.len(), "Studio"),

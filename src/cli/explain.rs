@@ -17,6 +17,9 @@ use crate::identity::{Id, Identity, IdentityType};
 use crate::sync::{Explanation, RuleExplanation, StudioExplanation};
 use crate::visible;
 
+/// The version of the JSON that `explain` prints.
+const JSON_VERSION: u32 = 1;
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  emr-studio-sync explain --user alice@example.com --table policy.toml"
@@ -40,20 +43,26 @@ pub(super) struct Arguments {
 pub(super) struct Whom {
     /// A user, by user name
     #[arg(long, value_name = "NAME")]
-    user: Option<String>,
+    pub(super) user: Option<String>,
     /// A user, by id
     #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
+    pub(super) user_id: Option<String>,
     /// A group, by display name
     #[arg(long, value_name = "NAME")]
-    group: Option<String>,
+    pub(super) group: Option<String>,
     /// A group, by id
     #[arg(long, value_name = "ID")]
-    group_id: Option<String>,
+    pub(super) group_id: Option<String>,
 }
 
 impl Whom {
     pub(super) fn subject(&self) -> Result<Subject, String> {
+        let given = self.given()?;
+        given.ok_or_else(|| "give one of --user, --user-id, --group, --group-id".to_owned())
+    }
+
+    /// Nobody, if nothing was given.
+    pub(super) fn given(&self) -> Result<Option<Subject>, String> {
         let id = |flag: &str, text: &str| {
             Id::parse(text).ok_or_else(|| format!("{flag}: {text:?} is not an id"))
         };
@@ -63,13 +72,13 @@ impl Whom {
             group,
             group_id,
         } = self;
-        match (user, user_id, group, group_id) {
-            (Some(name), ..) => Ok(Subject::Name(IdentityType::User, name.clone())),
-            (_, Some(text), ..) => Ok(Subject::Id(Identity::user(id("--user-id", text)?))),
-            (_, _, Some(name), _) => Ok(Subject::Name(IdentityType::Group, name.clone())),
-            (.., Some(text)) => Ok(Subject::Id(Identity::group(id("--group-id", text)?))),
-            _ => Err("give one of --user, --user-id, --group, --group-id".to_owned()),
-        }
+        Ok(Some(match (user, user_id, group, group_id) {
+            (Some(name), ..) => Subject::Name(IdentityType::User, name.clone()),
+            (_, Some(text), ..) => Subject::Id(Identity::user(id("--user-id", text)?)),
+            (_, _, Some(name), _) => Subject::Name(IdentityType::Group, name.clone()),
+            (.., Some(text)) => Subject::Id(Identity::group(id("--group-id", text)?)),
+            _ => return Ok(None),
+        }))
     }
 }
 
@@ -93,7 +102,11 @@ pub(super) async fn print(
     output: Output,
 ) -> Result<ExitCode, String> {
     match output {
-        Output::Json => outln!("{:#}", json!(explanation)),
+        Output::Json => {
+            let mut all = json!(explanation);
+            all["version"] = json!(JSON_VERSION);
+            outln!("{all:#}");
+        }
         Output::Csv => put(as_csv(explanation)?)?,
         Output::Table => {
             connected.learn_names(explanation).await;

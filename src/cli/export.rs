@@ -2,6 +2,7 @@
 //! that `simulate` begins with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,13 +11,16 @@ use futures_util::future::{join, try_join_all};
 use super::connection::{Connected, Connection, no_deadline};
 use super::output::put;
 use super::progress::watched;
+use super::table;
 use super::words::time;
 use crate::directory::Described;
-use crate::emulator::{AuthMode, File, SeedGroup, SeedMapping, SeedStudio, SeedUser};
+use crate::emulator::{
+    AuthMode, File, SeedGroup, SeedMapping, SeedStudio, SeedUser, UserAssignment,
+};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::{Mapping, Mappings};
 use crate::policy::fit::Answer;
-use crate::policy::{self, Selector};
+use crate::policy::{self, Rule, Selector, Table};
 use crate::studio::Usable;
 use crate::sync::Engine;
 
@@ -28,12 +32,20 @@ use crate::sync::Engine;
     emr-studio-sync simulate --table policy.toml --directory now.toml"
 )]
 pub(super) struct Arguments {
+    /// Another table; what its rules see is written too, for `diff` to play both
+    #[arg(long, value_name = "FILE")]
+    with: Option<PathBuf>,
     #[command(flatten)]
     connection: Connection,
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
-    let Connected { engine, .. } = arguments.connection.connect().await?;
+    let (mut table, document) = table::load(arguments.connection.table())?;
+    if let Some(other) = &arguments.with {
+        add(&mut table, table::load(other)?.0);
+    }
+    let account = arguments.connection.account();
+    let Connected { engine, .. } = account.connect(table, &document).await?;
     let file = watched(&engine, "reading", file(&engine)).await?;
     let text = toml::to_string(&file).map_err(|error| error.to_string())?;
     put(format_args!(
@@ -41,6 +53,23 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
          # It has the names of people.\n\n{text}"
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds what another table is about: nothing is decided by this one.
+fn add(table: &mut Table, other: Table) {
+    let places = other.studios.into_iter().map(|studio| {
+        let known = table.studios.iter().position(|one| one.id == studio.id);
+        known.unwrap_or_else(|| {
+            table.studios.push(studio);
+            table.studios.len() - 1
+        })
+    });
+    let places: Vec<usize> = places.collect();
+    table.rules.extend(other.rules.into_iter().map(|rule| Rule {
+        studio: places[rule.studio],
+        ..rule
+    }));
+    table.protect.extend(other.protect);
 }
 
 /// Reads it all, or fails: half a directory would show half of what follows.
@@ -131,9 +160,10 @@ async fn one_studio(
 ) -> Result<(SeedStudio, Mappings), String> {
     let told = |refusal| format!("Studio {}: {refusal}", studio.alias);
     let usable = engine.studio(index).usable(no_deadline()).await;
+    let is_open = matches!(usable, Ok(Usable::Yes { is_open: true }));
     let (auth_mode, mappings) = match usable.map_err(told)? {
         Usable::No(_) => (AuthMode::Iam, Mappings::new()),
-        Usable::Yes | Usable::NotTold(_) => {
+        Usable::Yes { .. } | Usable::NotTold(_) => {
             let mappings = engine.studio(index).mappings(no_deadline()).await;
             (AuthMode::Sso, mappings.map_err(told)?)
         }
@@ -142,6 +172,7 @@ async fn one_studio(
         id: studio.id.clone(),
         name: Some(studio.alias.clone()),
         auth_mode,
+        idc_user_assignment: is_open.then_some(UserAssignment::Optional),
         user_limit: Some(studio.user_limit),
         group_limit: Some(studio.group_limit),
         ..SeedStudio::default()

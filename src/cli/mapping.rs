@@ -1,6 +1,7 @@
 //! `mapping`: the service's own five calls by hand, with names or ids on both
 //! sides. No rule is asked, and nothing is guarded: one call, one mapping.
 
+mod filter;
 mod hands;
 mod rows;
 
@@ -8,7 +9,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde_json::json;
 
 use super::confirm::confirmed;
 use super::connection::{Account, say_place};
@@ -18,6 +18,7 @@ use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping};
 use crate::studio::Made;
 use crate::visible;
+use filter::Filter;
 use hands::{Hands, all_studios};
 use rows::print;
 
@@ -58,7 +59,9 @@ pub(super) enum Call {
         after_help = "Without --studio: all Studios of the table; without a table too, all of \
         the account in this Region.\nNames are those under which the mappings were \
         made; `report` looks up the present ones.\n\n\
-        Example:\n  emr-studio-sync mapping list --output csv"
+        Examples:\n  emr-studio-sync mapping list --output csv\n  \
+        emr-studio-sync mapping list --user alice@example.com --table policy.toml\n  \
+        emr-studio-sync mapping list --session-policy engineer --table policy.toml"
     )]
     List(List),
 }
@@ -137,6 +140,8 @@ pub(super) struct List {
     /// The Studio, by alias or id
     #[arg(long, value_name = "ALIAS|ID")]
     studio: Option<String>,
+    #[command(flatten)]
+    only: Filter,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -253,7 +258,7 @@ async fn get(arguments: Get) -> Result<(), String> {
     };
     let row = hands.row(studio, &identity, &mapping);
     match arguments.output {
-        Output::Json => outln!("{:#}", json!(row)),
+        Output::Json => outln!("{:#}", row.for_a_program()),
         output => print(&hands, &[row], output)?,
     }
     Ok(())
@@ -277,12 +282,14 @@ async fn list(arguments: List) -> Result<(), String> {
         }
     };
     say_place(&hands.place, arguments.output)?;
+    let only = arguments.only.known(&hands).await?;
     let (mut rows, mut failures) = (Vec::new(), Vec::new());
     for studio in studios {
         match hands.mappings(studio).await {
             Ok(mappings) => rows.extend(
                 mappings
                     .iter()
+                    .filter(|(identity, mapping)| only.takes(identity, mapping))
                     .map(|(identity, mapping)| hands.row(studio, identity, mapping)),
             ),
             Err(why) => failures.push(why),

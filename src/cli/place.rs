@@ -9,9 +9,9 @@ use jsonc_parser::parse_to_ast;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::table::Source;
 use crate::error::Problem;
 use crate::policy::read::Format;
+use crate::policy::source::Source;
 
 /// A file, taken apart once for all that is to be found in it.
 pub(super) struct Places<'t> {

@@ -23,7 +23,7 @@ use plan_file::PlanFile;
 use shown::identity_of;
 
 /// The exit code of `plan` when there is something to do.
-const CHANGES: u8 = 2;
+pub(super) const CHANGES: u8 = 2;
 
 #[derive(Debug, Args)]
 #[command(
@@ -190,7 +190,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
 }
 
 /// Whether everything that was tried went well.
-fn is_sound(pass: &Pass) -> bool {
+pub(super) fn is_sound(pass: &Pass) -> bool {
     pass.unfinished.is_empty() && pass.report.failed == 0 && pass.report.remaining == 0
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_config::Region;
 use aws_credential_types::Credentials;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use crate::emulator::{Emulator, Seed, World};
 use crate::error::Error;
 use crate::handler::Function;
 use crate::identity::{Id, Identity};
-use crate::policy::Pace;
+use crate::policy::{Pace, Table};
 use crate::sync::{Engine, Survey};
 
 #[derive(Debug, Args)]
@@ -40,12 +40,28 @@ pub(super) struct Arguments {
     /// before each event
     #[arg(long, default_value = "events/directory.toml")]
     directory: PathBuf,
-    /// Print JSON in place of text
-    #[arg(long)]
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    output: Form,
+    /// The same as `--output json`
+    #[arg(long, hide = true, conflicts_with = "output")]
     json: bool,
 }
 
+/// How it is printed: there is more than one kind of row, so no CSV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+/// The version of the JSON that `simulate` prints.
+const JSON_VERSION: u32 = 1;
+
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
+    let is_json = arguments.json || arguments.output == Form::Json;
     let mut stage = Stage::set(&arguments.table, &arguments.directory).await?;
     let (mut all_went_well, mut told) = (true, Vec::new());
     let mut events = Vec::new();
@@ -62,7 +78,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         let answer = stage.play(&file, &payload).await?;
         let failed = |report: &Value| report["failed"].as_u64().unwrap_or(0) > 0;
         all_went_well &= answer.as_ref().is_ok_and(|report| !failed(report));
-        match arguments.json {
+        match is_json {
             true => told.push(json!({
                 "event": file,
                 "report": answer.as_ref().ok(),
@@ -77,9 +93,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         problems,
         ..
     } = engine.access(None, far_away()).await;
-    if arguments.json {
+    if is_json {
         let access: Vec<Value> = access.iter().map(|row| stage.access_json(row)).collect();
-        let all = json!({ "events": told, "access": access, "problems": problems });
+        let all = json!({
+            "version": JSON_VERSION,
+            "events": told,
+            "access": access,
+            "problems": problems,
+        });
         outln!("{all:#}");
     } else {
         sayln!(
@@ -106,8 +127,48 @@ pub(super) struct Stage {
 }
 
 /// No invocation of a simulation is ever short of time.
-fn far_away() -> Instant {
+pub(super) fn far_away() -> Instant {
     Instant::now() + Duration::from_secs(3600)
+}
+
+/// Makes a table and an embedded AWS fit for each other.
+pub(super) fn alone(world: &mut World, table: &mut Table) {
+    // Nobody else calls the embedded AWS, and it is never tired.
+    table.pace = Pace {
+        emr_per_second: 1e4,
+        emr_burst: 10_000,
+        identity_store_per_second: 1e4,
+    };
+    // It has one account: there is no role to assume, and whose Studio it is
+    // makes no difference.
+    for studio in &mut table.studios {
+        (studio.role_arn, studio.external_id) = (None, None);
+    }
+    for studio in world.studios.values_mut() {
+        studio.account = None;
+    }
+}
+
+/// The engine before an embedded AWS.
+pub(super) async fn engine(emulator: &Emulator, table: Table) -> Engine {
+    let config = Config {
+        identity_store_id: emulator.world().store_id.clone(),
+        identity_store_region: None,
+        table,
+        mode: Mode::Apply,
+        log_names: false,
+        access_events: false,
+        log_group: None,
+    };
+    let credentials = Credentials::new("simulated", "simulated", None, None, "simulate");
+    let mut sdk = aws::sdk_config()
+        .region(Region::new("us-east-1"))
+        .credentials_provider(credentials)
+        .endpoint_url(emulator.url());
+    if emulator.is_in_process() {
+        sdk = sdk.http_client(emulator.http_client());
+    }
+    Engine::new(&config, &sdk.load().await).await
 }
 
 /// What the schedule sends.
@@ -120,46 +181,13 @@ impl Stage {
         let Seed { mut world, story } = World::from_toml(&super::read(directory)?)
             .map_err(|problem| format!("{}: {problem}", directory.display()))?;
         let (mut table, document) = super::table::load(table)?;
-        // Nobody else calls the embedded AWS, and it is never tired.
-        table.pace = Pace {
-            emr_per_second: 1e4,
-            emr_burst: 10_000,
-            identity_store_per_second: 1e4,
-        };
-        // It has one account: there is no role to assume, and whose Studio it is
-        // makes no difference.
-        for studio in &mut table.studios {
-            (studio.role_arn, studio.external_id) = (None, None);
-        }
-        for studio in world.studios.values_mut() {
-            studio.account = None;
-        }
-        let config = Config {
-            identity_store_id: world.store_id.clone(),
-            identity_store_region: None,
-            table,
-            mode: Mode::Apply,
-            log_names: false,
-            access_events: false,
-            log_group: None,
-        };
+        alone(&mut world, &mut table);
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let emulator = Emulator::start(world, any_port)
             .await
             .map_err(|error| format!("the embedded AWS cannot listen: {error}"))?;
-        let sdk = aws::sdk_config()
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new(
-                "simulated",
-                "simulated",
-                None,
-                None,
-                "simulate",
-            ))
-            .endpoint_url(emulator.url())
-            .load()
-            .await;
-        let function = Function::new(Engine::new(&config, &sdk).await, None, |_| {});
+        let engine = engine(&emulator, table).await;
+        let function = Function::new(engine, None, |_| {});
         let mut stage = Stage {
             emulator,
             function,

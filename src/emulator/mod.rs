@@ -95,6 +95,7 @@ pub use faults::{Fault, FaultKind, Faults};
 pub use limits::{Bucket, RateLimits};
 pub use records::{
     AuthMode, Group, IdentityType, LogLine, Mapping, Membership, Minted, Studio, User,
+    UserAssignment,
 };
 pub(crate) use seed::{File, SeedGroup, SeedMapping, SeedStudio, SeedUser};
 pub use seed::{Member, NewIdentity, RenameGroup, RenameUser, Seed, Step};

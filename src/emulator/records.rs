@@ -63,6 +63,8 @@ pub struct Studio {
     pub account: Option<String>,
     /// Who signs its users in.
     pub auth_mode: AuthMode,
+    /// `IdcUserAssignment`, if the service tells it.
+    pub idc_user_assignment: Option<UserAssignment>,
     /// The most users that may be mapped. AWS documents 100.
     pub user_limit: usize,
     /// The most groups that may be mapped. AWS documents 5.
@@ -80,6 +82,16 @@ pub enum AuthMode {
     Sso,
     /// IAM, or a federation with it.
     Iam,
+}
+
+/// Whether people need a mapping to get into a Studio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum UserAssignment {
+    /// They do.
+    Required,
+    /// They don't.
+    Optional,
 }
 
 /// A line of a log, as the function wrote it.

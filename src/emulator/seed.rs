@@ -4,7 +4,7 @@ use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
 use super::deployment::Deployment;
-use super::records::{AuthMode, IdentityType};
+use super::records::{AuthMode, IdentityType, UserAssignment};
 use super::settings::Settings;
 use super::world::World;
 
@@ -138,6 +138,7 @@ pub(crate) struct SeedStudio {
     pub(crate) account: Option<String>,
     #[serde(default)]
     pub(crate) auth_mode: AuthMode,
+    pub(crate) idc_user_assignment: Option<UserAssignment>,
     pub(crate) user_limit: Option<usize>,
     pub(crate) group_limit: Option<usize>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -289,6 +290,7 @@ impl World {
         studio.region = seed.region;
         studio.account = seed.account;
         studio.auth_mode = seed.auth_mode;
+        studio.idc_user_assignment = seed.idc_user_assignment;
         studio.user_limit = seed.user_limit.unwrap_or(studio.user_limit);
         studio.group_limit = seed.group_limit.unwrap_or(studio.group_limit);
         for (i, mapping) in seed.mappings.iter().enumerate() {

@@ -166,6 +166,9 @@ fn describe_studio(world: &World, caller: &Caller, input: &Value) -> Answer {
     let region = region.map_or("us-east-1", String::as_str);
     let account = studio.account.as_ref().unwrap_or(&world.account);
     let mut answer = studio_json(id, studio);
+    if let Some(assignment) = studio.idc_user_assignment {
+        answer["IdcUserAssignment"] = json!(assignment);
+    }
     answer["StudioArn"] = format!("arn:aws:elasticmapreduce:{region}:{account}:studio/{id}").into();
     Ok(json!({ "Studio": answer }))
 }

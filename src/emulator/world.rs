@@ -241,6 +241,7 @@ impl World {
             region: None,
             account: None,
             auth_mode: AuthMode::Sso,
+            idc_user_assignment: None,
             user_limit: 100,
             group_limit: 5,
             created: now(),

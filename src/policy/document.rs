@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The policy table of emr-studio-sync: who may open which EMR Studio, with
 /// which session policy.
@@ -92,7 +92,7 @@ impl Studio {
 }
 
 /// How many identities a Studio takes. AWS documents 100 users and 5 groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(
     feature = "cli",
     derive(schemars::JsonSchema),
@@ -186,7 +186,7 @@ pub struct Protected {
 }
 
 /// What is mapped when a rule selects a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Assign {
@@ -256,7 +256,7 @@ impl Default for Pace {
 
 /// What happens when a rule names a group that is not there: renamed, deleted,
 /// or misspelt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OnMissingGroup {
@@ -268,7 +268,7 @@ pub enum OnMissingGroup {
 }
 
 /// What happens to the mappings of disabled users.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum OnDisabledUser {
@@ -280,7 +280,7 @@ pub enum OnDisabledUser {
 }
 
 /// Which mappings belong to the table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Ownership {

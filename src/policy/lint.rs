@@ -1,14 +1,25 @@
 //! What is allowed in a table, and yet hardly meant.
 
+mod written;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Assign, Pattern, Rule, Selector, Table};
+use super::document::Document;
+use super::{Assign, Ownership, Pattern, Rule, Selector, Studio, Table};
 use crate::error::Problem;
 use crate::identity::IdentityType;
 
+/// Warnings: what a table says, and how that is written.
+pub fn warnings(table: &Table, document: &Document) -> Vec<Problem> {
+    let mut warnings = table.warnings();
+    warnings.extend(written::warnings(table, document));
+    warnings
+}
+
 impl Table {
-    /// Warnings: rules that can never decide anything, and Studios too small
-    /// for what the rules say. Only what the table alone tells.
+    /// Warnings of what it says: rules that can never decide anything, or decide
+    /// about everybody, and Studios too small for them, or without any. Only what
+    /// the table alone tells.
     pub fn warnings(&self) -> Vec<Problem> {
         let mut warnings = Vec::new();
         let mut earlier: HashMap<(usize, bool), Earlier<'_>> = HashMap::new();
@@ -55,13 +66,53 @@ impl Table {
                 let message = format!("rules[{rule}] maps members to it, and it takes no users");
                 warnings.push(Problem::new(place.clone(), message));
             }
-            if rules().next().is_none() && studio.session_policies.is_empty() {
-                let message = "no rule is about it, so nothing there is ever looked at for long";
-                warnings.push(Problem::new(place, message));
+            if let (None, Some(follows)) = (rules().next(), self.without_rules(studio)) {
+                let message = format!("no rule is about it, so {follows}");
+                warnings.push(Problem::of_name(place, message));
             }
         }
+        if self.studios.is_empty() {
+            let message = "there are none, so nothing is looked at and nobody is mapped";
+            warnings.push(Problem::of_name("studios", message));
+        }
+        warnings.extend(self.of_everybody());
         warnings.extend(self.cannot_finish());
         warnings
+    }
+
+    /// What follows for a Studio without rules; nothing, if it was said what shall.
+    fn without_rules(&self, studio: &Studio) -> Option<&'static str> {
+        match self.ownership {
+            Ownership::Studio => Some(
+                "all its mappings will be deleted, but for what `protect` keeps: with \
+                 ownership = \"studio\" they are the table's",
+            ),
+            Ownership::SessionPolicy if studio.session_policies.is_empty() => Some(
+                "no mapping there is the table's: none is made, changed or deleted, and what \
+                 rules once gave stays, unless retired_policies names its session policy",
+            ),
+            Ownership::SessionPolicy => None,
+        }
+    }
+
+    fn of_everybody(&self) -> impl Iterator<Item = Problem> {
+        let is_every = |select: &Selector| match select {
+            Selector::Group(pattern) => pattern.is_every_name(),
+            _ => false,
+        };
+        let rules = self.rules.iter().enumerate();
+        let rules = rules.filter(move |(_, rule)| is_every(&rule.select));
+        let rules = rules.map(|(index, _)| {
+            let message = "fits every group there is and will be, whoever makes it";
+            Problem::new(format!("rules[{index}].group"), message)
+        });
+        let protect = self.protect.iter().enumerate();
+        let protect = protect.filter(move |(_, entry)| is_every(&entry.select));
+        rules.chain(protect.map(|(index, _)| {
+            let message = "fits every group there is, so that of hardly anybody a mapping is ever \
+                           changed or deleted";
+            Problem::new(format!("protect[{index}].group"), message)
+        }))
     }
 
     /// What a full pass has no time for, however few the answers' pages are: a list

@@ -6,14 +6,15 @@
 //! goes on past a problem, so that one run shows them all.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::Table;
-use super::document::{self, Deletions, Document, Limits, Pace};
+use super::document::{self, Document, Limits};
+use super::fields::{Fields, text};
 use super::json::NoDuplicates;
-use super::resolve::{alike, resolve};
+use super::resolve::resolve;
+use super::{Assign, Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace, Table};
 use crate::error::Problem;
 
 /// How the text of a table is written.
@@ -23,6 +24,25 @@ pub enum Format {
     Json,
     /// TOML.
     Toml,
+}
+
+impl Format {
+    /// That of a file of this name, if it has the name of one.
+    pub fn of(name: &str) -> Option<Format> {
+        let extension = Path::new(name).extension()?.to_str()?;
+        match extension.to_ascii_lowercase().as_str() {
+            "json" => Some(Format::Json),
+            "toml" => Some(Format::Toml),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Format::Json => "JSON",
+            Format::Toml => "TOML",
+        }
+    }
 }
 
 /// Reads a table from its text.
@@ -63,27 +83,56 @@ pub fn resolved(document: &Document) -> Result<Table, Vec<Problem>> {
 }
 
 fn value(text: &str, format: Format) -> Result<Value, Problem> {
-    let syntax = |name: &str, error: String| Problem::new("", format!("not {name}: {error}"));
+    parsed(text, format).map_err(|error| {
+        let message = match written_as(text).filter(|(name, _)| *name != format.name()) {
+            Some((name, cure)) => format!("this is {name}, and not {}; {cure}", format.name()),
+            None => format!("not {}: {error}", format.name()),
+        };
+        Problem::new("", message)
+    })
+}
+
+fn parsed(text: &str, format: Format) -> Result<Value, String> {
     match format {
         Format::Json => serde_json::from_str::<NoDuplicates>(text)
             .map(|value| value.0)
-            .map_err(|error| syntax("JSON", error.to_string())),
-        Format::Toml => toml::from_str::<toml::Table>(text)
-            .map_err(|error| {
+            .map_err(|error| error.to_string()),
+        Format::Toml => {
+            let table: toml::Table = toml::from_str(text).map_err(|error: toml::de::Error| {
                 let (line, column) = position(text, error.span().map_or(0, |span| span.start));
-                syntax(
-                    "TOML",
-                    format!("{} at line {line} column {column}", error.message()),
-                )
-            })
-            .and_then(|table| {
-                serde_json::to_value(table).map_err(|error| syntax("TOML", error.to_string()))
-            }),
+                format!("{} at line {line} column {column}", error.message())
+            })?;
+            serde_json::to_value(table).map_err(|error| error.to_string())
+        }
     }
 }
 
+/// What a text is written in that is not what it should be, by its first line that
+/// says anything; and what to do about it. Nothing, if it could be anything.
+fn written_as(text: &str) -> Option<(&'static str, &'static str)> {
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    let key = |end: char| {
+        let (key, rest) = first.split_once(end)?;
+        let is_key = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '"' | ' ');
+        (!key.is_empty() && key.chars().all(is_key)).then_some(rest)
+    };
+    if first.starts_with('{') {
+        return Some(("JSON", "give the file a name that ends with .json"));
+    }
+    let is_yaml = |rest: &str| rest.is_empty() || rest.starts_with(' ');
+    if first.starts_with("---") || first.starts_with("%YAML") || key(':').is_some_and(is_yaml) {
+        let cure = "a table is JSON or TOML: `yq -o json FILE > policy.json` makes JSON of it";
+        return Some(("YAML", cure));
+    }
+    let head = first.strip_prefix("[[").or(first.strip_prefix('['));
+    let is_head = head.is_some_and(|head| head.starts_with(char::is_alphabetic));
+    let is_toml = is_head || key('=').is_some();
+    is_toml.then_some(("TOML", "give the file a name that ends with .toml"))
+}
+
 /// Line and column, both from 1, of a byte of the text.
-fn position(text: &str, at: usize) -> (usize, usize) {
+pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(at)];
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (
@@ -93,73 +142,129 @@ fn position(text: &str, at: usize) -> (usize, usize) {
 }
 
 fn document(value: Value, problems: &mut Vec<Problem>) -> Document {
-    let Some(mut top) = Fields::of(value, String::new(), problems) else {
+    let Some(mut top) = Fields::of(value, "a policy table", String::new(), problems) else {
         return Document::default();
     };
+    top.need(
+        "studios",
+        "is missing; it has the Studios, under names of your own",
+    );
+    top.need(
+        "session_policies",
+        "is missing; it has the ARNs of the session policies, under names of your own",
+    );
+    top.need(
+        "rules",
+        "is missing; it says who is mapped, each rule with [[rules]] in TOML",
+    );
     let document = Document {
         studios: entries(
-            top.needed::<Map<String, Value>>("studios"),
+            top.named("studios", "Studios under names of your own"),
             "studios",
             top.problems,
             studio,
         ),
         session_policies: strings(
-            top.needed::<Map<String, Value>>("session_policies"),
+            top.named("session_policies", "ARNs under names of your own"),
             "session_policies",
             top.problems,
         ),
         rules: rows(
-            top.needed::<Vec<Value>>("rules"),
+            top.list("rules", "a list of rules"),
             "rules",
+            "a rule",
             top.problems,
             rule,
         ),
         protect: rows(
-            top.optional::<Vec<Value>>("protect"),
+            top.list("protect", "a list of users and groups"),
             "protect",
+            "a user or a group",
             top.problems,
             protected,
         ),
-        deletions: top.section("deletions", deletions),
-        pace: top.section("pace", pace),
-        on_missing_group: top.optional("on_missing_group").unwrap_or_default(),
-        on_disabled_user: top.optional("on_disabled_user").unwrap_or_default(),
-        ownership: top.optional("ownership").unwrap_or_default(),
+        deletions: top.section("deletions", "the settings of the deletion guard", deletions),
+        pace: top.section("pace", "rates of calls", pace),
+        on_missing_group: top
+            .word(
+                "on_missing_group",
+                &[
+                    ("hold", OnMissingGroup::Hold),
+                    ("revoke", OnMissingGroup::Revoke),
+                ],
+            )
+            .unwrap_or_default(),
+        on_disabled_user: top
+            .word(
+                "on_disabled_user",
+                &[
+                    ("keep", OnDisabledUser::Keep),
+                    ("remove", OnDisabledUser::Remove),
+                ],
+            )
+            .unwrap_or_default(),
+        ownership: top
+            .word(
+                "ownership",
+                &[
+                    ("session_policy", Ownership::SessionPolicy),
+                    ("studio", Ownership::Studio),
+                ],
+            )
+            .unwrap_or_default(),
     };
     top.finish();
     document
 }
 
+const MISSING: &str = "is missing";
+
 fn studio(mut fields: Fields<'_>) -> document::Studio {
+    fields.need("id", MISSING);
     let studio = document::Studio {
-        id: fields.needed("id").unwrap_or_default(),
-        region: fields.optional("region"),
-        role_arn: fields.optional("role_arn"),
-        external_id: fields.optional("external_id"),
-        limits: fields.section("limits", |mut fields| {
-            let default = Limits::default();
-            let limits = Limits {
-                users: fields.optional("users").unwrap_or(default.users),
-                groups: fields.optional("groups").unwrap_or(default.groups),
-            };
-            fields.finish();
-            limits
-        }),
-        retired_policies: fields.optional("retired_policies").unwrap_or_default(),
+        id: fields.text("id", "the id of a Studio").unwrap_or_default(),
+        region: fields.text("region", "a Region"),
+        role_arn: fields.text("role_arn", "the ARN of a role"),
+        external_id: fields.text("external_id", "a text in quotes"),
+        limits: fields.section("limits", "how many users and groups it takes", limits),
+        retired_policies: fields.texts("retired_policies", POLICY).unwrap_or_default(),
     };
     fields.finish();
     studio
 }
 
+fn limits(mut fields: Fields<'_>) -> Limits {
+    let default = Limits::default();
+    let limits = Limits {
+        users: fields.whole("users", 0..=u32::MAX).unwrap_or(default.users),
+        groups: fields
+            .whole("groups", 0..=u32::MAX)
+            .unwrap_or(default.groups),
+    };
+    fields.finish();
+    limits
+}
+
+const GROUP: &str = "the name of a group";
+const GROUP_ID: &str = "the id of a group";
+const USER: &str = "the name of a user";
+const USER_ID: &str = "the id of a user";
+const POLICY: &str = "the alias or the ARN of a session policy";
+const ASSIGN: [(&str, Assign); 2] = [("group", Assign::Group), ("members", Assign::Members)];
+
 fn rule(mut fields: Fields<'_>) -> document::Rule {
+    fields.need("studio", MISSING);
+    fields.need("session_policy", MISSING);
     let rule = document::Rule {
-        group: fields.optional("group"),
-        group_id: fields.optional("group_id"),
-        user: fields.optional("user"),
-        user_id: fields.optional("user_id"),
-        studio: fields.needed("studio").unwrap_or_default(),
-        session_policy: fields.needed("session_policy").unwrap_or_default(),
-        assign: fields.optional("assign"),
+        group: fields.text("group", GROUP),
+        group_id: fields.text("group_id", GROUP_ID),
+        user: fields.text("user", USER),
+        user_id: fields.text("user_id", USER_ID),
+        studio: fields
+            .text("studio", "the alias or the id of a Studio")
+            .unwrap_or_default(),
+        session_policy: fields.text("session_policy", POLICY).unwrap_or_default(),
+        assign: fields.word("assign", &ASSIGN),
     };
     fields.finish();
     rule
@@ -167,11 +272,11 @@ fn rule(mut fields: Fields<'_>) -> document::Rule {
 
 fn protected(mut fields: Fields<'_>) -> document::Protected {
     let entry = document::Protected {
-        group: fields.optional("group"),
-        group_id: fields.optional("group_id"),
-        user: fields.optional("user"),
-        user_id: fields.optional("user_id"),
-        assign: fields.optional("assign"),
+        group: fields.text("group", GROUP),
+        group_id: fields.text("group_id", GROUP_ID),
+        user: fields.text("user", USER),
+        user_id: fields.text("user_id", USER_ID),
+        assign: fields.word("assign", &ASSIGN),
     };
     fields.finish();
     entry
@@ -181,25 +286,13 @@ fn deletions(mut fields: Fields<'_>) -> Deletions {
     let default = Deletions::default();
     let deletions = Deletions {
         max_percent: fields
-            .optional("max_percent")
+            .whole("max_percent", 0..=100)
             .unwrap_or(default.max_percent),
-        floor: fields.optional("floor").unwrap_or(default.floor),
+        floor: fields.whole("floor", 0..=u32::MAX).unwrap_or(default.floor),
         window_minutes: fields
-            .optional("window_minutes")
+            .whole("window_minutes", 1..=u32::MAX)
             .unwrap_or(default.window_minutes),
     };
-    if deletions.max_percent > 100 {
-        fields.problem(
-            "max_percent",
-            "more than 100 percent cannot be deleted".to_owned(),
-        );
-    }
-    if deletions.window_minutes == 0 {
-        fields.problem(
-            "window_minutes",
-            "a window needs at least one minute".to_owned(),
-        );
-    }
     fields.finish();
     deletions
 }
@@ -208,133 +301,30 @@ fn pace(mut fields: Fields<'_>) -> Pace {
     let default = Pace::default();
     let pace = Pace {
         emr_per_second: fields
-            .optional("emr_per_second")
+            .rate("emr_per_second")
             .unwrap_or(default.emr_per_second),
-        emr_burst: fields.optional("emr_burst").unwrap_or(default.emr_burst),
+        emr_burst: fields
+            .whole("emr_burst", 1..=u32::MAX)
+            .unwrap_or(default.emr_burst),
         identity_store_per_second: fields
-            .optional("identity_store_per_second")
+            .rate("identity_store_per_second")
             .unwrap_or(default.identity_store_per_second),
     };
-    for (name, rate) in [
-        ("emr_per_second", pace.emr_per_second),
-        ("identity_store_per_second", pace.identity_store_per_second),
-    ] {
-        if rate <= 0.0 {
-            fields.problem(
-                name,
-                "must be more than 0, or nothing would ever be called".to_owned(),
-            );
-        }
-    }
-    if pace.emr_burst == 0 {
-        fields.problem(
-            "emr_burst",
-            "must be at least 1, or nothing would ever be called".to_owned(),
-        );
-    }
     fields.finish();
     pace
 }
 
-/// The fields of one object, taken one by one; what is left over is unknown.
-struct Fields<'p> {
-    place: String,
-    left: Map<String, Value>,
-    asked: Vec<&'static str>,
-    problems: &'p mut Vec<Problem>,
-}
-
-impl<'p> Fields<'p> {
-    fn of(value: Value, place: String, problems: &'p mut Vec<Problem>) -> Option<Fields<'p>> {
-        match value {
-            Value::Object(left) => Some(Fields {
-                place,
-                left,
-                asked: Vec::new(),
-                problems,
-            }),
-            other => {
-                problems.push(Problem::new(
-                    place,
-                    format!("expected an object, found {}", kind(&other)),
-                ));
-                None
-            }
-        }
-    }
-
-    fn place_of(&self, name: &str) -> String {
-        if self.place.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.place)
-        }
-    }
-
-    fn problem(&mut self, name: &str, message: String) {
-        let place = self.place_of(name);
-        self.problems.push(Problem::new(place, message));
-    }
-
-    fn optional<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
-        self.asked.push(name);
-        let value = self.left.remove(name)?;
-        match serde_json::from_value(value) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.problem(name, error.to_string());
-                None
-            }
-        }
-    }
-
-    fn needed<T: DeserializeOwned>(&mut self, name: &'static str) -> Option<T> {
-        if !self.left.contains_key(name) {
-            // A likely misspelling is reported once, as the unknown field it is.
-            let misspelt = self.left.keys().any(|key| alike(key, [name]).is_some());
-            if !misspelt {
-                self.problem(name, "is missing".to_owned());
-            }
-        }
-        self.optional(name)
-    }
-
-    fn section<T: Default>(&mut self, name: &'static str, read: impl Fn(Fields<'_>) -> T) -> T {
-        self.asked.push(name);
-        let place = self.place_of(name);
-        let fields = self
-            .left
-            .remove(name)
-            .and_then(|value| Fields::of(value, place, self.problems));
-        fields.map(read).unwrap_or_default()
-    }
-
-    fn finish(self) {
-        for name in self.left.keys() {
-            let place = self.place_of(name);
-            let hint = match alike(name, self.asked.iter().copied()) {
-                Some(name) => format!("did you mean {name:?}?"),
-                None => format!("known are {}", self.asked.join(", ")),
-            };
-            let message = format!("there is no such field; {hint}");
-            self.problems.push(Problem::of_name(place, message));
-        }
-    }
-}
-
-fn rows<T>(
+fn rows<T: Default>(
     values: Option<Vec<Value>>,
     name: &str,
+    what: &str,
     problems: &mut Vec<Problem>,
     read: impl Fn(Fields<'_>) -> T,
-) -> Vec<T>
-where
-    T: Default,
-{
+) -> Vec<T> {
     let values = values.unwrap_or_default().into_iter().enumerate();
     values
         .map(|(index, value)| {
-            let fields = Fields::of(value, format!("{name}[{index}]"), problems);
+            let fields = Fields::of(value, what, format!("{name}[{index}]"), problems);
             fields.map(&read).unwrap_or_default()
         })
         .collect()
@@ -349,7 +339,8 @@ fn entries<T: Default>(
     let values = values.unwrap_or_default().into_iter();
     values
         .map(|(key, value)| {
-            let fields = Fields::of(value, format!("{name}.{key}"), problems);
+            let what = "a Studio, with its id in it";
+            let fields = Fields::of(value, what, format!("{name}.{key}"), problems);
             (key, fields.map(&read).unwrap_or_default())
         })
         .collect()
@@ -362,24 +353,12 @@ fn strings(
 ) -> BTreeMap<String, String> {
     let values = values.unwrap_or_default().into_iter();
     values
-        .map(|(key, value)| match value {
-            Value::String(text) => (key, text),
-            other => {
-                let message = format!("expected a string, found {}", kind(&other));
+        .map(|(key, value)| {
+            let text = text(value, "the ARN of a session policy").unwrap_or_else(|message| {
                 problems.push(Problem::new(format!("{name}.{key}"), message));
-                (key, String::new())
-            }
+                String::new()
+            });
+            (key, text)
         })
         .collect()
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }

@@ -109,7 +109,8 @@ impl Names<'_> {
                 let message = format!("{role:?} is not the ARN of a role");
                 self.problem(format!("{place}.role_arn"), message);
             }
-            if studio.external_id.is_some() && studio.role_arn.is_none() {
+            let has_role = studio.role_arn.is_some() || self.has_reported(&place, "role_arn");
+            if studio.external_id.is_some() && !has_role {
                 self.problems.push(Problem::of_name(
                     format!("{place}.external_id"),
                     "is only used with a role_arn",
@@ -301,6 +302,10 @@ impl Names<'_> {
             });
             return Some(self.studios.len() - 1);
         }
+        // What is missing as a whole has its problem already.
+        if self.has_problem("studios") {
+            return None;
+        }
         let known = self.document.studios.keys();
         let message = || not_called("studio", "studios", name, known);
         let unknown = self.no_studio.entry(name.to_owned());
@@ -314,6 +319,7 @@ impl Names<'_> {
         let known = asked.or_insert_with(|| session_policy(self.document, name));
         match known.clone() {
             Ok(arn) => Some(arn),
+            Err(_) if self.has_problem("session_policies") => None,
             Err(message) => {
                 self.problem(place, message);
                 None
@@ -406,7 +412,7 @@ pub(crate) fn is_studio_id(text: &str) -> bool {
 
 /// Whether `text` is `arn:<partition>:iam::<account>:<resource>…`. Policies of
 /// AWS itself have the account `aws`.
-fn is_iam_arn(text: &str, resource: &str) -> bool {
+pub(super) fn is_iam_arn(text: &str, resource: &str) -> bool {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let [arn, partition, service, region, account, rest] = parts[..] else {
         return false;

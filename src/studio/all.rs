@@ -35,6 +35,7 @@ pub async fn all(
                     .to_owned(),
                 name: row.name().map(str::to_owned),
                 auth_mode: row.auth_mode().map(|mode| mode.as_str().to_owned()),
+                user_assignment: None,
             })
         };
         let rows = page.studios().iter().map(row);

@@ -206,7 +206,7 @@ impl Engine {
 
     fn can_be_used(&self, studio: usize, usable: Result<Usable, Refusal>, seen: &mut Seen) -> bool {
         match usable {
-            Ok(Usable::Yes) => return true,
+            Ok(Usable::Yes { .. }) => return true,
             Ok(Usable::NotTold(why)) => {
                 self.warn_once(studio, &why);
                 return true;

@@ -12,7 +12,7 @@ use crate::identity::{Identity, IdentityType};
 use crate::policy::fit::{Answer, Reach};
 use crate::policy::lint::A_PASS;
 use crate::policy::{Selector, Studio, resolve};
-use crate::studio::Usable;
+use crate::studio::{OPEN, Usable};
 
 /// What is wrong with a table where it is to be used, each at its place in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,10 +120,14 @@ impl Engine {
             review.problems.push(Problem::new(&place, why));
         }
         // Remembered from the look above.
-        if let Ok(Usable::NotTold(why)) = self.studios[studio].usable(deadline).await {
-            let message = format!("whether people sign in to it with SSO is not known: {why}");
-            review.warnings.push(Problem::new(place, message));
-        }
+        let message = match self.studios[studio].usable(deadline).await {
+            Ok(Usable::NotTold(why)) => {
+                format!("whether people sign in to it with SSO is not known: {why}")
+            }
+            Ok(Usable::Yes { is_open: true }) => OPEN.to_owned(),
+            _ => return,
+        };
+        review.warnings.push(Problem::new(place, message));
     }
 
     /// Whether a Studio has room for everybody whom the rules map to it.

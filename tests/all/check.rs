@@ -23,7 +23,7 @@ assign = "members"
 "#;
 
 /// Checks a table; whether it passed, and what was said on both channels.
-fn check(name: &str, text: &str) -> (bool, String) {
+fn check(name: &str, text: &(impl AsRef<[u8]> + ?Sized)) -> (bool, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(name), text).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_emr-studio-sync"))
@@ -117,19 +117,19 @@ assign = "members"
     let (passed, said) = check("policy.toml", table);
     assert!(!passed);
     insta::assert_snapshot!(said, @r#"
-    error: session_policies.engineer: expected a string, found a number
+    error: session_policies.engineer: expected the ARN of a session policy, found 7
      --> policy.toml:9:12
       |
     9 | engineer = 7
       |            ^
 
-    error: rules[0].group: invalid type: sequence, expected a string
+    error: rules[0].group: expected the name of a group, found a list
       --> policy.toml:12:1
        |
     12 | group = ["data-*"]
        | ^^^^^^^^^^^^^^^^^^
 
-    error: deletions.max_percent: more than 100 percent cannot be deleted
+    error: deletions.max_percent: expected a whole number from 0 to 100, found 200
      --> policy.toml:2:25
       |
     2 | deletions.max_percent = 200
@@ -164,7 +164,7 @@ assign = "members"
     let (passed, said) = check("policy.json", table);
     assert!(!passed);
     insta::assert_snapshot!(said, @r#"
-    error: rules[0].assign: invalid type: integer `3`, expected string or map
+    error: rules[0].assign: expected "group" or "members", found 3
      --> policy.json:4:110
       |
     4 |   "rules": [ { "group": "x", "studio": "analitics", "session_policy": "arn:aws:iam::aws:policy/p", "assign": 3 } ]
@@ -219,6 +219,39 @@ fn a_syntax_error_is_pointed_at() {
     let (_, said) = check("policy.json", "{\"studios\": {},\n \"studios\": {}}");
     assert!(said.contains("\"studios\" stands here twice"), "{said}");
     assert!(said.contains("--> policy.json:2:"), "{said}");
+}
+
+#[test]
+fn a_table_from_another_editor_is_read_or_its_cure_is_told() {
+    let windows = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
+    assert!(check("policy.toml", &windows).0);
+    let (_, said) = check(
+        "policy.toml",
+        &windows.replace("= \"analytics\"", "= \"no\""),
+    );
+    insta::assert_snapshot!(said, @r#"
+    error: rules[0].studio: no studio is called "no"; studios are analytics
+      --> policy.toml:10:10
+       |
+    10 | studio = "no"
+       |          ^^^^
+
+    error: policy.toml is not a usable policy table: 1 problem
+    "#);
+
+    let wide: Vec<u8> = windows.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (passed, said) = check("policy.toml", &wide);
+    assert!(!passed);
+    assert!(
+        said.starts_with("error: policy.toml is UTF-16: save it as UTF-8"),
+        "{said}"
+    );
+    let (passed, said) = check("policy.toml", "studios:\n  analytics:\n    id: es-A\n");
+    assert!(!passed);
+    assert!(
+        said.starts_with("error: this is YAML, and not TOML"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -310,7 +343,7 @@ assign = \"members\"
     let table = GOOD.replace("data-*", "*");
     let as_group = by_id.replace("members", "group");
     let (_, said) = check("policy.toml", &format!("{table}{as_group}"));
-    assert!(!said.contains("warning"), "{said}");
+    assert!(!said.contains("never decides"), "{said}");
 }
 
 #[test]
@@ -408,6 +441,19 @@ async fn who_is_not_in_the_directory_is_pointed_at() {
 
     error: policy.toml is not what AWS has: 3 problems
     "#);
+}
+
+#[tokio::test]
+async fn a_studio_that_people_get_into_without_a_mapping_is_warned_of() {
+    let mut start = world();
+    let seed = "[[studios]]\nid = \"es-A\"\nidc_user_assignment = \"OPTIONAL\"\n";
+    let open = World::from_toml(seed).unwrap().world.studios["es-A"].clone();
+    start.studios.insert(SCIENCE.to_owned(), open);
+    let (_, said) = check_live(start, LIVE).await;
+    let told = "warning: studios.science: mappings do not decide who may open it: its \
+                IdcUserAssignment is OPTIONAL, so people get in without one";
+    assert!(said.err.contains(told), "{}", said.err);
+    assert_eq!(said.err.matches("OPTIONAL").count(), 1, "{}", said.err);
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 
 use emr_studio_sync::emulator::{
-    AuthMode, Emulator, EventRule, Fault, FaultKind, ManagementEvents, Role, Trail, World,
+    AuthMode, Emulator, EventRule, Fault, FaultKind, ManagementEvents, Role, Trail, UserAssignment,
+    World,
 };
 use serde_json::Value;
 use support::{ANALYST, ANALYTICS, ENGINEER, SCIENCE, STORE};
@@ -218,6 +219,26 @@ async fn a_mapping_that_may_not_be_read_is_a_problem_but_the_function_goes_on_un
         assert!(
             line.ends_with("allow elasticmapreduce:DescribeStudio"),
             "{line}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_studio_that_people_get_into_without_a_mapping_is_a_warning() {
+    for (assignment, told) in [(UserAssignment::Optional, 1), (UserAssignment::Required, 0)] {
+        let said = ailing(|world| {
+            let studio = world.studios.get_mut(ANALYTICS).unwrap();
+            studio.idc_user_assignment = Some(assignment);
+        })
+        .await;
+        assert_eq!(said.code, 0, "{}", said.out);
+        let lines = said.not_ok().into_iter();
+        let lines: Vec<&str> = lines.filter(|line| line.contains("OPTIONAL")).collect();
+        assert_eq!(lines.len(), told, "{}", said.out);
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.starts_with("warning  studio analytics"))
         );
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::support;
 
-use emr_studio_sync::emulator::{AuthMode, Fault, FaultKind, IdentityType, World};
+use emr_studio_sync::emulator::{AuthMode, Fault, FaultKind, IdentityType, UserAssignment, World};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::desk::Desk;
@@ -185,6 +185,18 @@ async fn a_studio_that_can_have_no_mappings_is_exported_as_that() {
     let text = exported(&desk, &table(|_| ())).await;
     let world = World::from_toml(&text).unwrap().world;
     assert_eq!(world.studios[SCIENCE].auth_mode, AuthMode::Iam);
+}
+
+#[tokio::test]
+async fn a_studio_that_people_get_into_without_a_mapping_is_exported_as_that() {
+    let mut start = world();
+    let open = Some(UserAssignment::Optional);
+    start.studios.get_mut(SCIENCE).unwrap().idc_user_assignment = open;
+    let desk = Desk::new(start).await;
+    let text = exported(&desk, &table(|_| ())).await;
+    let world = World::from_toml(&text).unwrap().world;
+    assert_eq!(world.studios[SCIENCE].idc_user_assignment, open);
+    assert_eq!(world.studios[ANALYTICS].idc_user_assignment, None);
 }
 
 #[tokio::test]

@@ -16,7 +16,9 @@ use emr_studio_sync::error::Problem;
 use emr_studio_sync::event::{self, Event, Message, Payload, Request, Scope, Subject};
 use emr_studio_sync::identity::{Id, Identity, IdentityType};
 use emr_studio_sync::policy::Pattern;
+use emr_studio_sync::policy::lint;
 use emr_studio_sync::policy::read::{self, Format};
+use emr_studio_sync::policy::source::Source;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -361,8 +363,10 @@ fn check_table(text: &str, format: Format) {
             let again = serde_json::to_string(&document).expect("JSON");
             let (same, written) = read::table_and_document(&again, Format::Json)
                 .unwrap_or_else(|problems| panic!("{problems:?}\n{again}"));
-            assert_eq!((same, written), (table.clone(), document));
-            table.warnings().iter().for_each(check_problem);
+            lint::warnings(&table, &document)
+                .iter()
+                .for_each(check_problem);
+            assert_eq!((same, written), (table, document));
         }
         Err(problems) => {
             assert!(!problems.is_empty());
@@ -375,6 +379,14 @@ fn check_table(text: &str, format: Format) {
                 assert!(known.contains(place), "there is no {place:?} ({message})");
             }
         }
+    }
+}
+
+/// What holds of every file: its bytes are a text that is read, or told to be none.
+fn check_file(name: &str, bytes: &[u8]) {
+    match Source::of(name, bytes) {
+        Ok(source) => check_table(&source.text, source.format),
+        Err(problem) => check_problem(&problem),
     }
 }
 
@@ -601,6 +613,7 @@ proptest! {
         bytes in mutants::bytes(tables_in(Format::Json)),
     ) {
         check_table(&String::from_utf8_lossy(&bytes), Format::Json);
+        check_file("table.json", &bytes);
     }
 
     #[test]
@@ -608,6 +621,8 @@ proptest! {
         bytes in mutants::bytes(tables_in(Format::Toml)),
     ) {
         check_table(&String::from_utf8_lossy(&bytes), Format::Toml);
+        check_file("table.toml", &bytes);
+        check_file("-", &bytes);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::support;
 use std::collections::BTreeSet;
 
 use emr_studio_sync::emulator::IdentityType;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::desk::Desk;
 use support::{ANALYST, ANALYTICS, FOREIGN, SCIENCE, table, world};
 
@@ -25,6 +25,15 @@ fn fields(value: &Value, into: &mut BTreeSet<String>) {
         _ => {}
     }
 }
+
+const SIMULATE: [&str; 5] = [
+    "simulate",
+    "--table",
+    "policy.json",
+    "--directory",
+    "directory.toml",
+];
+const GET: [&str; 6] = ["mapping", "get", "--studio", "analytics", "--user", "alice"];
 
 /// What docs/json.md quotes under a head.
 fn documented(head: &str) -> BTreeSet<String> {
@@ -49,6 +58,10 @@ async fn every_field_of_the_json_is_documented() {
     let start = deployed(start, "apply", &table(|_| ()));
     let desk = Desk::new(start).await;
     desk.write("wrong.toml", "studios = 7");
+    let other = table(|table| table["rules"][0]["session_policy"] = json!("analyst"));
+    desk.write("other.json", &other.to_string());
+    let exported = desk.run(&["export"]).await;
+    desk.write("directory.toml", &exported.out);
     for (head, arguments) in [
         ("plan, apply", &["plan"][..]),
         ("plan, apply", &["apply", "--yes"]),
@@ -56,7 +69,21 @@ async fn every_field_of_the_json_is_documented() {
         ("check", &["check", "wrong.toml"]),
         ("explain", &["explain", "--user", "alice"]),
         ("report", &["report"]),
+        ("diff", &["diff", "policy.json", "other.json"]),
+        (
+            "diff",
+            &[
+                "diff",
+                "policy.json",
+                "other.json",
+                "--directory",
+                "directory.toml",
+            ],
+        ),
+        ("simulate", &SIMULATE),
+        ("plan, apply", &["remote", "plan", "--stack", "studio-sync"]),
         ("mapping get, mapping list", &["mapping", "list"]),
+        ("mapping get, mapping list", &GET),
         ("doctor", &["doctor"]),
         ("plan, apply", &["remote", "plan", "--stack", "studio-sync"]),
         (
@@ -76,6 +103,12 @@ async fn every_field_of_the_json_is_documented() {
     ] {
         let said = desk.run(&[arguments, &["--output", "json"]].concat()).await;
         let printed: Value = serde_json::from_str(&said.out).expect(&said.err);
+        let rows = printed
+            .as_array()
+            .map_or(std::slice::from_ref(&printed), Vec::as_slice);
+        for row in rows {
+            assert_eq!(row["version"], 1, "{arguments:?}");
+        }
         let mut all = BTreeSet::new();
         fields(&printed, &mut all);
         assert!(!all.is_empty(), "{head}");

@@ -263,6 +263,20 @@ async fn a_wrong_configuration_stops_the_start_with_one_error_that_names_everyth
 }
 
 #[tokio::test]
+async fn what_is_hardly_meant_in_the_table_is_logged_at_the_start_without_a_name() {
+    let emulator = emulator(world()).await;
+    let table = table(|table| table["rules"][3]["user"] = json!("ops "));
+    let lambda = lambda(&emulator, &table.to_string(), &[]).await;
+    lambda.invoke(&schedule()).await.unwrap();
+    let log = lambda.log().await;
+    let warned = log.iter().filter_map(|line| line["warning"].as_str());
+    assert_eq!(
+        warned.collect::<Vec<_>>(),
+        ["rules[3].user: ends with white space: to AWS that is another name"]
+    );
+}
+
+#[tokio::test]
 async fn junk_is_answered_and_never_the_end_of_the_process() {
     let emulator = emulator(world()).await;
     let lambda = lambda(&emulator, &table(|_| ()).to_string(), &[]).await;

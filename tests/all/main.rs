@@ -68,7 +68,11 @@ mod check;
 #[cfg(feature = "cli")]
 mod cookbook;
 #[cfg(feature = "cli")]
+mod diff;
+#[cfg(feature = "cli")]
 mod doctor;
+#[cfg(all(feature = "cli", unix))]
+mod emulate;
 #[cfg(feature = "cli")]
 mod export;
 #[cfg(feature = "cli")]

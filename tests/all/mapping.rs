@@ -280,6 +280,75 @@ async fn without_a_table_all_studios_of_the_account_that_can_have_mappings_are_l
 }
 
 #[tokio::test]
+async fn a_list_is_of_one_identity_or_one_session_policy_in_all_studios() {
+    let mut start = with_alice();
+    let user = IdentityType::User;
+    start.map(SCIENCE, user, "alice", ENGINEER).unwrap();
+    start.map(SCIENCE, user, "bob", ENGINEER).unwrap();
+    start.map(SCIENCE, user, "dave", FOREIGN).unwrap();
+    start
+        .map(SCIENCE, IdentityType::Group, "data-analysts", ANALYST)
+        .unwrap();
+    start.rename_user("alice", "alicia").unwrap();
+    start.delete_user("dave").unwrap();
+    let desk = Desk::new(start).await;
+    let alice = id_of(&desk, "alicia");
+    for (more, found) in [
+        // Her mappings were made under another name.
+        (
+            &["--user", "alicia"][..],
+            &["analytics alice", "science alice"][..],
+        ),
+        (
+            &["--user-id", &alice],
+            &["analytics alice", "science alice"],
+        ),
+        (&["--user", "dave"], &["science dave"]),
+        (&["--user", "alice"], &["analytics alice", "science alice"]),
+        (&["--group", "data-analysts"], &["science data-analysts"]),
+        (
+            &["--session-policy", "analyst"],
+            &["analytics alice", "science data-analysts"],
+        ),
+        (
+            &["--session-policy", ENGINEER, "--user", "alicia"],
+            &["science alice"],
+        ),
+        (&["--session-policy", FOREIGN, "--studio", "analytics"], &[]),
+        (&["--user", "zoe"], &[]),
+    ] {
+        let said = desk
+            .run(&[&["mapping", "list", "--output", "json"], more].concat())
+            .await;
+        assert_eq!(said.code, 0, "{}", said.err);
+        let rows: Value = serde_json::from_str(&said.out).unwrap();
+        let rows = rows.as_array().unwrap().iter();
+        let text = |row: &Value, field: &str| row[field].as_str().unwrap().to_owned();
+        let rows =
+            rows.map(|row| format!("{} {}", text(row, "studio"), text(row, "identity_name")));
+        assert_eq!(rows.collect::<Vec<_>>(), found, "{more:?}");
+    }
+    // A name needs an identity store only to be somebody's present one.
+    let mut command = desk.tool(&["mapping", "list", "--user", "Bob", "--output", "csv"]);
+    command.env("POLICY_TABLE", "policy.json");
+    let bob = said(command).await;
+    assert_eq!((bob.code, bob.out.lines().count()), (0, 2), "{}", bob.err);
+
+    let refused = desk
+        .run(&["mapping", "list", "--user", "a", "--group", "b"])
+        .await;
+    assert_eq!(refused.code, 1);
+    let refused = desk
+        .run(&["mapping", "list", "--session-policy", "enginer"])
+        .await;
+    assert!(
+        refused.err.contains("did you mean \"engineer\"?"),
+        "{}",
+        refused.err
+    );
+}
+
+#[tokio::test]
 async fn a_studio_of_which_is_not_said_how_people_sign_in_is_listed() {
     let desk = Desk::new(with_alice()).await;
     let name = "AuthMode".to_owned();

@@ -9,7 +9,9 @@ use emr_studio_sync::config::{Config, Mode};
 use emr_studio_sync::error::Problem;
 use emr_studio_sync::identity::{Id, Identity, IdentityType};
 use emr_studio_sync::policy::fit::Directory;
+use emr_studio_sync::policy::lint;
 use emr_studio_sync::policy::read::{self, Format};
+use emr_studio_sync::policy::source::Source;
 use emr_studio_sync::policy::{
     Assign, Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace, Pattern, Selector, Table,
 };
@@ -567,28 +569,28 @@ fn all_problems_are_told_at_once() {
         studios.analytics.limits.user: there is no such field; did you mean "users"?
         studios.analytics.regoin: there is no such field; did you mean "region"?
         studios.none.id: is missing
-        studios.science.limits.users: invalid value: integer `-1`, expected u32
-        studios.text: expected an object, found a string
-        session_policies.number: expected a string, found a number
-        rules[3].assign: unknown variant `everybody`, expected `group` or `members`
+        studios.science.limits.users: expected a whole number from 0 up, found -1
+        studios.text: expected a Studio, with its id in it, found a text
+        session_policies.number: expected the ARN of a session policy, found 7
+        rules[3].assign: expected "group" or "members", found the text "everybody"
         rules[4].asign: there is no such field; did you mean "assign"?
         rules[4].grup: there is no such field; did you mean "group"?
         rules[4].sesion_policy: there is no such field; did you mean "session_policy"?
         rules[4].stuido: there is no such field; did you mean "studio"?
-        rules[5].group: invalid type: integer `7`, expected a string
-        rules[5].studio: invalid type: integer `7`, expected a string
-        rules[5].session_policy: invalid type: integer `7`, expected a string
-        rules[6]: expected an object, found a string
+        rules[5].group: expected the name of a group, found 7
+        rules[5].studio: expected the alias or the id of a Studio, found 7
+        rules[5].session_policy: expected the alias or the ARN of a session policy, found 7
+        rules[6]: expected a rule, found a text
         rules[8].studio: is missing
         rules[8].session_policy: is missing
-        protect[2]: expected an object, found a number
+        protect[2]: expected a user or a group, found 7
         protect[3].studio: there is no such field; known are group, group_id, user, user_id, assign
-        pace.emr_per_second: must be more than 0, or nothing would ever be called
-        pace.identity_store_per_second: must be more than 0, or nothing would ever be called
-        pace.emr_burst: must be at least 1, or nothing would ever be called
-        on_missing_group: unknown variant `delete`, expected `hold` or `revoke`
-        on_disabled_user: invalid type: boolean `true`, expected string or map
-        ownership: unknown variant `Studio`, expected `session_policy` or `studio`
+        pace.emr_per_second: expected a number above 0, found 0
+        pace.emr_burst: expected a whole number from 1 up, found 0
+        pace.identity_store_per_second: expected a number above 0, found -1.5
+        on_missing_group: expected "hold" or "revoke", found the text "delete"
+        on_disabled_user: expected "keep" or "remove", found true
+        ownership: expected "session_policy" or "studio", found the text "Studio"; did you mean "studio"?
         comment: there is no such field; known are studios, session_policies, rules, protect, deletions, pace, on_missing_group, on_disabled_user, ownership
         deletion: there is no such field; did you mean "deletions"?
         studios.analytics.id: "es-lowercase" is not the id of a Studio; one looks like es-ABCDEFGHIJKLMNOPQRSTUVWXY
@@ -674,18 +676,132 @@ fn a_field_of_the_wrong_kind_is_told_once() {
             "{problems}"
         );
     }
-    assert_snapshot!(problems(&set("/rules/0", 7)), @r#"rules[0]: expected an object, found a number"#);
-    assert_snapshot!(problems(&set("/protect/0", 7)), @r#"protect[0]: expected an object, found a number"#);
-    assert_snapshot!(problems(&set("/studios/unused", 7)), @r#"studios.unused: expected an object, found a number"#);
-    assert_snapshot!(problems(&set("/session_policies/engineer", 7)), @r#"session_policies.engineer: expected a string, found a number"#);
-    assert_snapshot!(problems(&set("/rules/0/studio", Value::Null)), @r#"rules[0].studio: invalid type: null, expected a string"#);
+    assert_snapshot!(problems(&set("/rules/0", 7)), @r#"rules[0]: expected a rule, found 7"#);
+    assert_snapshot!(problems(&set("/protect/0", 7)), @r#"protect[0]: expected a user or a group, found 7"#);
+    assert_snapshot!(problems(&set("/studios/unused", 7)), @r#"studios.unused: expected a Studio, with its id in it, found 7"#);
+    assert_snapshot!(problems(&set("/session_policies/engineer", 7)), @r#"session_policies.engineer: expected the ARN of a session policy, found 7"#);
+    assert_snapshot!(problems(&set("/rules/0/studio", Value::Null)), @r#"rules[0].studio: expected the alias or the id of a Studio, found nothing (null)"#);
+}
+
+#[test]
+fn what_kind_of_value_a_field_takes_is_said_in_the_words_of_the_table() {
+    for (place, value, told) in [
+        (
+            "/studios",
+            json!([]),
+            "studios: expected Studios under names of your own, found a list",
+        ),
+        (
+            "/session_policies",
+            json!("x"),
+            "session_policies: expected ARNs under names of your own, found a text",
+        ),
+        (
+            "/rules",
+            json!({ "group": "a" }),
+            "rules: expected a list of rules, found a single one; in TOML each begins with [[rules]]",
+        ),
+        (
+            "/rules",
+            json!(7),
+            "rules: expected a list of rules, found 7",
+        ),
+        (
+            "/protect",
+            json!({ "user": "a" }),
+            "protect: expected a list of users and groups, found a single one; in TOML each \
+             begins with [[protect]]",
+        ),
+        (
+            "/rules/0/assign",
+            json!("membrs"),
+            "rules[0].assign: expected \"group\" or \"members\", found the text \"membrs\"; did you mean \"members\"?",
+        ),
+        (
+            "/protect/0/assign",
+            json!(true),
+            "protect[0].assign: expected \"group\" or \"members\", found true",
+        ),
+        (
+            "/rules/0/group",
+            json!(["a"]),
+            "rules[0].group: expected the name of a group, found a list",
+        ),
+        (
+            "/studios/science/region",
+            json!(7),
+            "studios.science.region: expected a Region, found 7",
+        ),
+        (
+            "/studios/science/role_arn",
+            json!({}),
+            "studios.science.role_arn: expected the ARN of a role, found an object",
+        ),
+        (
+            "/studios/science/external_id",
+            json!(7),
+            "studios.science.external_id: expected a text in quotes, found 7",
+        ),
+        (
+            "/studios/science/limits",
+            json!(7),
+            "studios.science.limits: expected how many users and groups it takes, found 7",
+        ),
+        (
+            "/studios/science/limits/users",
+            json!(1.5),
+            "studios.science.limits.users: expected a whole number from 0 up, found 1.5",
+        ),
+        (
+            "/studios/science/limits/groups",
+            json!(4_294_967_296_u64),
+            "studios.science.limits.groups: expected a whole number from 0 to 4294967295, found 4294967296",
+        ),
+        (
+            "/studios/science/retired_policies",
+            json!("a"),
+            "studios.science.retired_policies: expected a list, each the alias or the ARN of a session policy, found a text",
+        ),
+        (
+            "/studios/science/retired_policies",
+            json!(["engineer", 7]),
+            "studios.science.retired_policies[1]: expected the alias or the ARN of a session policy, found 7",
+        ),
+        (
+            "/deletions",
+            json!(20),
+            "deletions: expected the settings of the deletion guard, found 20",
+        ),
+        (
+            "/deletions/max_percent",
+            json!("20"),
+            "deletions.max_percent: expected a whole number from 0 to 100, found the text \"20\"",
+        ),
+        (
+            "/deletions/window_minutes",
+            json!(0),
+            "deletions.window_minutes: expected a whole number from 1 up, found 0",
+        ),
+        (
+            "/pace",
+            json!(false),
+            "pace: expected rates of calls, found false",
+        ),
+        (
+            "/pace/emr_per_second",
+            json!("fast"),
+            "pace.emr_per_second: expected a number above 0, found the text \"fast\"",
+        ),
+    ] {
+        assert_eq!(problems(&set(place, value)), told, "{place}");
+    }
 }
 
 #[test]
 fn a_rule_without_a_selector_is_told_even_if_more_is_wrong_with_it() {
     let table = rule(json!({ "studio": 7, "session_policy": "nope" }));
     assert_snapshot!(problems(&table), @r#"
-        rules[3].studio: invalid type: integer `7`, expected a string
+        rules[3].studio: expected the alias or the id of a Studio, found 7
         rules[3]: says nobody: give one of group, group_id, user, user_id
         rules[3].session_policy: no session policy is called "nope"; session_policies are analyst, engineer
         "#);
@@ -694,9 +810,9 @@ fn a_rule_without_a_selector_is_told_even_if_more_is_wrong_with_it() {
 #[test]
 fn what_is_missing_is_told() {
     assert_snapshot!(problems(&json!({})), @r#"
-        studios: is missing
-        session_policies: is missing
-        rules: is missing
+        studios: is missing; it has the Studios, under names of your own
+        session_policies: is missing; it has the ARNs of the session policies, under names of your own
+        rules: is missing; it says who is mapped, each rule with [[rules]] in TOML
         "#);
     assert_snapshot!(problems(&cut("/studios/science/id")), @r#"studios.science.id: is missing"#);
     assert_snapshot!(problems(&cut("/rules/0/assign")), @r#"rules[0].assign: a group rule needs it: "group" maps the group itself, "members" maps each member as a user"#);
@@ -713,8 +829,8 @@ fn what_is_empty_is_told() {
 #[test]
 fn a_table_that_is_none_is_told() {
     for (text, expected) in [
-        ("[]", "expected an object, found a list"),
-        ("null", "expected an object, found null"),
+        ("[]", "expected a policy table, found a list"),
+        ("null", "expected a policy table, found nothing (null)"),
     ] {
         let problems = read::table(text, Format::Json).unwrap_err();
         assert!(
@@ -734,6 +850,96 @@ fn a_syntax_error_is_told_with_its_line_and_column() {
     let toml = EXAMPLE_TOML.replace("group = \"data-*\"", "group = \"größe\" \"data-*\"");
     let problems = read::table(&toml, Format::Toml).unwrap_err();
     assert_snapshot!(lines(problems), @r#"not TOML: unexpected key or value, expected newline, `#` at line 28 column 17"#);
+}
+
+/// What a file of this name with these bytes is read as.
+fn file(name: &str, bytes: &[u8]) -> Result<Table, Vec<Problem>> {
+    let source = Source::of(name, bytes).map_err(|problem| vec![problem])?;
+    source.read().map(|(table, _)| table)
+}
+
+#[test]
+fn a_byte_order_mark_and_other_ends_of_lines_make_no_difference() {
+    let table = good(&example());
+    for (name, text) in [("a.json", EXAMPLE), ("b.TOML", EXAMPLE_TOML)] {
+        let windows = format!("\u{feff}{}", text.replace('\n', "\r\n"));
+        assert_eq!(
+            file(name, windows.as_bytes()).as_ref(),
+            Ok(&table),
+            "{name}"
+        );
+    }
+    // A pipe has no name to tell by.
+    for text in [EXAMPLE, EXAMPLE_TOML] {
+        assert_eq!(file("-", text.as_bytes()).as_ref(), Ok(&table));
+    }
+}
+
+#[test]
+fn what_is_no_text_is_told_with_what_makes_it_one() {
+    let wide = |mark: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        let text = format!("{mark}{EXAMPLE_TOML}");
+        text.encode_utf16().flat_map(bytes).collect()
+    };
+    for bytes in [
+        wide("\u{feff}", u16::to_le_bytes),
+        wide("\u{feff}", u16::to_be_bytes),
+        wide("", u16::to_le_bytes),
+        wide("", u16::to_be_bytes),
+    ] {
+        let told = lines(file("policy.toml", &bytes).unwrap_err());
+        assert!(told.starts_with("is UTF-16: save it as UTF-8"), "{told}");
+    }
+    let latin1 = b"# gr\xfc\xdfe\n";
+    assert_snapshot!(lines(file("policy.toml", latin1).unwrap_err()), @"is not UTF-8: save it so; the first byte that is not stands at line 1 column 5");
+    assert_snapshot!(lines(file("policy.yml", b"a: 1").unwrap_err()), @"is neither a .json nor a .toml file, and a table is no other");
+}
+
+#[test]
+fn a_table_in_another_language_than_its_name_says_is_told_so() {
+    let yaml = "# ours\n\nstudios:\n  analytics:\n    id: es-A\n";
+    let list = "---\n- group: a\n";
+    for (name, text, told) in [
+        (
+            "a.toml",
+            yaml,
+            "this is YAML, and not TOML; a table is JSON or TOML",
+        ),
+        (
+            "a.json",
+            yaml,
+            "this is YAML, and not JSON; a table is JSON or TOML",
+        ),
+        ("a.toml", list, "this is YAML, and not TOML"),
+        (
+            "a.toml",
+            EXAMPLE,
+            "this is JSON, and not TOML; give the file a name that ends with .json",
+        ),
+        (
+            "a.json",
+            EXAMPLE_TOML,
+            "this is TOML, and not JSON; give the file a name that ends with .toml",
+        ),
+        (
+            "a.json",
+            "[[rules]]\ngroup = 1",
+            "this is TOML, and not JSON",
+        ),
+        // What could be anything is what its name says.
+        ("a.toml", "studios", "not TOML: "),
+        ("a.toml", "rules = [", "not TOML: "),
+        ("a.json", "{ studios: {} }", "not JSON: "),
+        ("a.json", "[1, ", "not JSON: "),
+        ("a.json", "", "not JSON: "),
+    ] {
+        let problems = file(name, text.as_bytes()).unwrap_err();
+        assert!(
+            problems[0].message.starts_with(told),
+            "{text}: {problems:?}"
+        );
+        assert_eq!((problems.len(), problems[0].place.as_str()), (1, ""));
+    }
 }
 
 #[test]
@@ -809,13 +1015,239 @@ fn a_table_warns_of_what_is_hardly_meant_and_of_nothing_else() {
     }
     // A Studio without a rule, unless something of it was once given.
     let mut table = set("/rules", vec![itself("a")]);
-    assert!(lines(good(&table).warnings()).starts_with("studios.science: no rule is about it"));
+    assert!(
+        lines(good(&table).warnings()).starts_with(
+            "studios.science: no rule is about it, so no mapping there is the table's"
+        )
+    );
     put(
         &mut table,
         "/studios/science/retired_policies",
         json!(["analyst"]),
     );
     assert_eq!(lines(good(&table).warnings()), "");
+}
+
+/// What is warned of in a table, one a line.
+fn warned(table: &Value) -> String {
+    let read = read::table_and_document(&table.to_string(), Format::Json);
+    let (table, document) = read.unwrap_or_else(|problems| panic!("{}", lines(problems)));
+    lines(lint::warnings(&table, &document))
+}
+
+/// The example, all in one account, with something else in the place of one value.
+fn plain(place: &str, value: impl Into<Value>) -> Value {
+    let mut table = example();
+    put(&mut table, "/studios/science", json!({ "id": SCIENCE }));
+    assert_eq!(warned(&table), "");
+    put(&mut table, place, value.into());
+    table
+}
+
+#[test]
+fn a_name_that_looks_like_another_is_warned_of_and_not_repeated() {
+    for (place, name, told) in [
+        (
+            "/rules/0/group",
+            " data-engineers",
+            "rules[0].group: begins with white space: to AWS that is another name",
+        ),
+        (
+            "/rules/3/user",
+            "ops\n",
+            "rules[3].user: ends with white space: to AWS that is another name",
+        ),
+        (
+            "/rules/1/group",
+            "data\u{200b}-*",
+            "rules[1].group: has U+200B in it, which nobody sees: to AWS that is another name",
+        ),
+        (
+            "/protect/0/user",
+            "break\u{a0}glass",
+            "protect[0].user: has U+00A0 in it, which nobody sees: to AWS that is another name",
+        ),
+        (
+            "/rules/1/group",
+            "team \u{202e}gro",
+            "rules[1].group: has U+202E in it, which nobody sees: to AWS that is another name",
+        ),
+        ("/rules/1/group", "größe und more", ""),
+    ] {
+        assert_eq!(warned(&plain(place, name)), told);
+    }
+    let mut table = plain("/rules/1/group", "Data-Engineers");
+    assert_eq!(
+        warned(&table),
+        "rules[1].group: rules[0].group has the same name in another case, and AWS does not say \
+         whether that is the same group: write both as the directory does"
+    );
+    // A user of that name is somebody else.
+    put(
+        &mut table,
+        "/rules/1",
+        json!({ "user": "Data-Engineers", "studio": "analytics", "session_policy": "engineer" }),
+    );
+    assert_eq!(warned(&table), "");
+    let user = example()["rules"][3]["user"]
+        .as_str()
+        .unwrap()
+        .to_uppercase();
+    assert!(
+        warned(&plain("/protect/0/user", user.as_str()))
+            .starts_with("protect[0].user: rules[3].user has")
+    );
+}
+
+#[test]
+fn a_rule_for_everybody_is_warned_of() {
+    assert_eq!(
+        warned(&plain("/rules/1/group", "*")),
+        "rules[1].group: fits every group there is and will be, whoever makes it"
+    );
+    assert!(
+        warned(&plain("/protect/0", json!({ "group": "*" })))
+            .starts_with("protect[0].group: fits every group there is, so that of hardly anybody")
+    );
+}
+
+#[test]
+fn an_alias_that_misleads_is_warned_of() {
+    let called = |list: &str, alias: &str, value: Value| {
+        let mut table = example();
+        put(&mut table, "/studios/science", json!({ "id": SCIENCE }));
+        table[list][alias] = value;
+        let rule = json!({ "user": "x", "studio": ANALYTICS, "session_policy": "engineer" });
+        table["rules"].as_array_mut().unwrap().push(rule);
+        if list == "studios" {
+            table["rules"][4]["studio"] = json!(alias);
+        } else {
+            table["rules"][4]["session_policy"] = json!(alias);
+        }
+        warned(&table)
+    };
+    let third = json!({ "id": "es-THIRD" });
+    assert_eq!(called("studios", "third", third.clone()), "");
+    assert_eq!(called("studios", "es-THIRD", third.clone()), "");
+    for (alias, told) in [
+        ("", "studios.: this alias is empty: give it a name"),
+        (
+            "es-FOURTH",
+            "studios.es-FOURTH: this alias looks like the id of another Studio: whoever writes that in a rule means this one",
+        ),
+        (
+            "Science",
+            "studios.science: another alias differs from this one in case only: one is misread for the other",
+        ),
+        (
+            "third ",
+            "studios.third\\u{20}: this alias ends with white space: a rule has to write it so",
+        ),
+    ] {
+        assert_eq!(called("studios", alias, third.clone()), told);
+    }
+    let policy = json!("arn:aws:iam::111122223333:policy/third");
+    assert_eq!(called("session_policies", "third", policy.clone()), "");
+    for (alias, told) in [
+        ("", "session_policies.: this alias is empty: give it a name"),
+        (
+            ENGINEER,
+            "session_policies.arn:aws:iam::111122223333:policy/studio-engineer: this alias looks like the ARN of another session policy: whoever writes that in a rule means this one",
+        ),
+    ] {
+        assert_eq!(called("session_policies", alias, policy.clone()), told);
+    }
+}
+
+#[test]
+fn a_session_policy_that_cannot_serve_is_warned_of() {
+    let arn = |name: &str| format!("arn:aws:iam::111122223333:policy/{name}");
+    for (name, told) in [
+        ("path/to/a+=,.@_-Z9", ""),
+        (
+            "studio engineer",
+            "session_policies.engineer: IAM takes no U+0020 in this name: letters, digits and any of +=,.@_- it takes",
+        ),
+        (
+            "studio-*",
+            "session_policies.engineer: IAM takes no '*' in this name: letters, digits and any of +=,.@_- it takes",
+        ),
+        (
+            "größe",
+            "session_policies.engineer: IAM takes no U+00F6 in this name: letters, digits and any of +=,.@_- it takes",
+        ),
+        (
+            "path/",
+            "session_policies.engineer: there is no name after the last slash",
+        ),
+    ] {
+        assert_eq!(
+            warned(&plain("/session_policies/engineer", arn(name))),
+            told
+        );
+    }
+    let table = plain("/rules/0/session_policy", arn("a b"));
+    assert!(warned(&table).starts_with("rules[0].session_policy: IAM takes no U+0020"));
+    let role = json!({ "id": SCIENCE, "role_arn": "arn:aws:iam::111122223333:role/a b" });
+    assert!(
+        warned(&plain("/studios/science", role))
+            .starts_with("studios.science.role_arn: IAM takes no")
+    );
+
+    let table = plain("/session_policies/third", arn("third"));
+    let told = "session_policies.third: no rule gives it, and no Studio has it among its \
+                retired_policies: a mapping with it is not the table's by that";
+    assert_eq!(warned(&table), told);
+    let mut table = table;
+    put(
+        &mut table,
+        "/studios/science/retired_policies",
+        json!(["third"]),
+    );
+    assert_eq!(warned(&table), "");
+
+    // Of another account than its Studio, told once for each Studio.
+    let role = json!({ "id": SCIENCE, "role_arn": "arn:aws:iam::222233334444:role/sync" });
+    let mut table = plain("/studios/science", role);
+    assert_eq!(
+        warned(&table),
+        "rules[2].session_policy: is a session policy of account 111122223333, and the Studio is \
+         in 222233334444: it has to be one of the Studio's account"
+    );
+    for index in [2, 3] {
+        let policy = "arn:aws:iam::aws:policy/ReadOnlyAccess";
+        put(
+            &mut table,
+            &format!("/rules/{index}/session_policy"),
+            policy,
+        );
+    }
+    assert_eq!(warned(&table), "");
+}
+
+#[test]
+fn what_follows_for_a_studio_without_rules_is_told() {
+    let mut table = plain(
+        "/rules",
+        json!([example()["rules"][0], example()["rules"][1]]),
+    );
+    assert_eq!(
+        warned(&table),
+        "studios.science: no rule is about it, so no mapping there is the table's: none is made, \
+         changed or deleted, and what rules once gave stays, unless retired_policies names its \
+         session policy"
+    );
+    put(&mut table, "/ownership", "studio");
+    assert_eq!(
+        warned(&table),
+        "studios.science: no rule is about it, so all its mappings will be deleted, but for what \
+         `protect` keeps: with ownership = \"studio\" they are the table's"
+    );
+    let empty = json!({ "studios": {}, "session_policies": {}, "rules": [] });
+    assert_eq!(
+        warned(&empty),
+        "studios: there are none, so nothing is looked at and nobody is mapped"
+    );
 }
 
 #[test]
@@ -879,7 +1311,7 @@ fn all_may_be_deleted_and_no_more_than_all() {
     assert_eq!(percent(100).unwrap().deletions.max_percent, 100);
     assert_snapshot!(
         lines(percent(101).unwrap_err()),
-        @"deletions.max_percent: more than 100 percent cannot be deleted"
+        @"deletions.max_percent: expected a whole number from 0 to 100, found 101"
     );
 }
 
@@ -1066,11 +1498,14 @@ fn a_table_may_be_in_a_file_of_the_package_or_anywhere() {
     std::fs::write(package.path().join("table.json"), EXAMPLE).unwrap();
     std::fs::write(package.path().join("config/table.toml"), EXAMPLE_TOML).unwrap();
     std::fs::write(elsewhere.path().join("table.json"), EXAMPLE).unwrap();
+    let windows = format!("\u{feff}{}", EXAMPLE_TOML.replace('\n', "\r\n"));
+    std::fs::write(package.path().join("WINDOWS.TOML"), windows).unwrap();
     let absolute = elsewhere.path().join("table.json");
     for path in [
         "table.json",
         "config/table.toml",
         " table.json\n",
+        "WINDOWS.TOML",
         absolute.to_str().unwrap(),
     ] {
         let mut variables = environment();
@@ -1094,6 +1529,7 @@ fn a_table_that_cannot_be_found_or_read_is_told() {
     std::fs::write(package.path().join("table.yaml"), EXAMPLE).unwrap();
     std::fs::write(package.path().join("latin1.json"), [b'{', 0xe9, b'}']).unwrap();
     std::fs::write(package.path().join("empty.json"), "{}").unwrap();
+    std::fs::write(package.path().join("yaml.toml"), "studios:\n  a: 1\n").unwrap();
     let problems_of = |given: &str| {
         let mut variables = environment();
         variables.insert("POLICY_TABLE", given.to_owned());
@@ -1102,12 +1538,13 @@ fn a_table_that_cannot_be_found_or_read_is_told() {
     };
     assert_snapshot!(problems_of("missing.json"), @r#"POLICY_TABLE: [package]/missing.json cannot be read: No such file or directory (os error 2)"#);
     assert_snapshot!(problems_of("wrong.toml"), @r#"POLICY_TABLE: not TOML: key with no value, expected `=` at line 2 column 6"#);
-    assert_snapshot!(problems_of("latin1.json"), @r#"POLICY_TABLE: [package]/latin1.json cannot be read: stream did not contain valid UTF-8"#);
+    assert_snapshot!(problems_of("latin1.json"), @r#"POLICY_TABLE: [package]/latin1.json is not UTF-8: save it so; the first byte that is not stands at line 1 column 2"#);
     assert_snapshot!(problems_of("empty.json"), @r#"
-        studios: is missing
-        session_policies: is missing
-        rules: is missing
+        studios: is missing; it has the Studios, under names of your own
+        session_policies: is missing; it has the ARNs of the session policies, under names of your own
+        rules: is missing; it says who is mapped, each rule with [[rules]] in TOML
         "#);
+    assert_snapshot!(problems_of("yaml.toml"), @"POLICY_TABLE: this is YAML, and not TOML; a table is JSON or TOML: `yq -o json FILE > policy.json` makes JSON of it");
     assert_snapshot!(problems_of("table.yaml"), @r#"POLICY_TABLE: "table.yaml" is neither a JSON object nor the path of a .json or .toml file"#);
     assert_snapshot!(problems_of("[{ \"studios\": \"are written here, and at some length\" }]"), @r#"POLICY_TABLE: "[{ \"studios\": \"are written here, and at " is neither a JSON object nor the path of a .json or .toml file"#);
     assert_snapshot!(problems_of("{ \"studios\": }"), @r#"POLICY_TABLE: not JSON: expected value at line 1 column 14"#);

@@ -1,9 +1,9 @@
 //! What the README shows is what happens.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use emr_studio_sync::event::{self, Payload};
+use emr_studio_sync::policy::lint;
 use emr_studio_sync::policy::read::{self, Format};
 use emr_studio_sync::policy::{Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace};
 
@@ -44,47 +44,40 @@ fn whole_table() -> &'static str {
 #[test]
 fn who_has_mappings_goes_on_from_there_in_the_commands_shown() {
     let tool = env!("CARGO_BIN_EXE_emr-studio-sync");
-    let mut emulate = Command::new(tool)
-        .args(["emulate", "--directory", "events/existing.toml"])
-        .args(["--listen", "127.0.0.1:0"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(emulate.stdout.as_mut().unwrap()).lines();
-    let pasted: Vec<String> = lines.take(3).map(Result::unwrap).collect();
-    let (_, url) = pasted[0].split_once('=').unwrap();
-    // What was pasted can be taken back, all of it.
-    let unset = blocks("sh").into_iter().find(|one| one.contains("unset "));
-    let script = format!("{}\n{}env", pasted.join("\n"), unset.unwrap());
-    let left = Command::new("sh")
-        .args(["-c", &script])
-        .env_clear()
-        .output();
-    let left = String::from_utf8(left.unwrap().stdout).unwrap();
-    assert!(!left.contains("AWS_") && !left.contains("STORE"), "{left}");
-
+    let opened = blocks("sh").into_iter();
+    let opened = opened.filter_map(|block| block.strip_prefix("cargo studio emulate "));
+    let [opened] = opened.collect::<Vec<_>>()[..] else {
+        panic!("one shell is opened")
+    };
+    let opened: Vec<&str> = opened.split_whitespace().collect();
+    let (directory, shell) = opened.split_at(opened.len() - 1);
+    let directory: Vec<String> = directory
+        .iter()
+        .map(|word| word.replace("events/", concat!(env!("CARGO_MANIFEST_DIR"), "/events/")))
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("policy.toml");
-    // What each command of a block prints, as the README shows it.
+    // What the commands of a block print in that shell, as the README shows it.
     let played = |block: &str| {
-        let mut shown = String::new();
+        let mut script = "echo $AWS_ENDPOINT_URL\nexec 2>&1\n".to_owned();
         for line in block.lines().filter(|line| line.starts_with("$ ")) {
             let command = line.replace("$ cargo studio", tool);
-            let script = format!("{}\n{command}", pasted.join("\n"));
-            let output = Command::new("sh")
-                .args(["-c", &script])
-                .env_clear()
-                .current_dir(folder.path())
-                .output()
-                .unwrap();
-            let text = |bytes| String::from_utf8(bytes).unwrap();
-            let (out, err) = (text(output.stdout), text(output.stderr));
-            // It would be the usual port, were not others at it too.
-            let all = format!("{line}\n{err}{out}").replace(url, "http://127.0.0.1:4599");
-            shown += &all;
+            script += &format!("echo '{line}'\n{command}\n");
         }
+        let output = Command::new(tool)
+            .arg("emulate")
+            .args(&directory)
+            .args([shell[0], "-c", &script])
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{block}");
+        let shown = String::from_utf8(output.stdout).unwrap();
+        // It would be the usual port, were not others at it too.
+        let (url, shown) = shown.split_once('\n').unwrap();
+        let shown = shown.replace(url, "http://127.0.0.1:4599");
         let trimmed = shown.lines().map(str::trim_end);
         trimmed.map(|line| format!("{line}\n")).collect::<String>()
     };
@@ -104,13 +97,12 @@ fn who_has_mappings_goes_on_from_there_in_the_commands_shown() {
     let (kept, _) = adopted.split_once("# Gone from").unwrap();
     std::fs::write(&file, format!("{kept}{}", tables[1])).unwrap();
     assert_eq!(played(changing), changing);
-    emulate.kill().unwrap();
-    emulate.wait().unwrap();
 }
 
 #[test]
 fn the_table_shown_is_a_table_and_its_defaults_are_the_defaults() {
-    let table = read::table(whole_table(), Format::Toml).unwrap();
+    let (table, document) = read::table_and_document(whole_table(), Format::Toml).unwrap();
+    assert_eq!(lint::warnings(&table, &document), []);
     assert_eq!(
         (table.studios.len(), table.rules.len(), table.protect.len()),
         (2, 4, 1)
@@ -151,11 +143,7 @@ fn the_requests_shown_are_requests() {
 
 #[test]
 fn the_problem_shown_is_told_in_these_words() {
-    let table = whole_table().replacen(
-        "studio = \"science\"\nsession_policy = \"analyst\"",
-        "studio = \"nope\"\nsession_policy = \"analyst\"",
-        1,
-    );
+    let table = whole_table().replacen("studio = \"science\"", "studio = \"nope\"", 1);
     let problems = read::table(&table, Format::Toml).unwrap_err();
     assert_eq!(format!("{}\n", problems[0]), blocks("text")[1]);
 }

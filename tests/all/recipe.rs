@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType};
+use serde_json::json;
 use support::desk::{Desk, Said, said};
-use support::{ANALYST, ANALYTICS, STORE, world};
+use support::{ANALYST, ANALYTICS, STORE, table, world};
 
 /// What the workflow runs in the step of this name.
 fn step(name: &str) -> String {
@@ -18,10 +19,11 @@ fn step(name: &str) -> String {
         "/docs/plan-on-pull-request.yaml"
     );
     let workflow = std::fs::read_to_string(file).unwrap();
-    let head = format!("      - name: {name}\n        run: ");
+    let head = format!("      - name: {name}\n");
     let (_, rest) = workflow.split_once(&head).expect(name);
     let mut lines = rest.lines();
-    let first = lines.next().unwrap();
+    let first = lines.find_map(|line| line.strip_prefix("        run: "));
+    let first = first.unwrap();
     if first != "|" {
         return first.to_owned();
     }
@@ -60,6 +62,7 @@ async fn run(desk: &Desk, name: &str) -> (Said, Option<String>) {
         .env("POLICY_TABLE", "policy.json")
         .env("IDENTITY_STORE_ID", STORE)
         .env("PULL_REQUEST", "7")
+        .env("GITHUB_STEP_SUMMARY", "summary.md")
         .current_dir(desk.folder.path());
     let said = said(shell).await;
     let comment = std::fs::read_to_string(desk.folder.path().join("commented.md"));
@@ -119,5 +122,46 @@ async fn a_table_that_leads_nowhere_fails_the_check_and_a_read_that_failed_the_p
 
     desk.write("policy.json", "{}");
     let (said, _) = run(&desk, "Check").await;
+    assert_eq!(said.code, 1);
+}
+
+#[tokio::test]
+async fn without_credentials_what_the_table_says_differently_stands_in_the_summary() {
+    let desk = Desk::new(world()).await;
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
+            .args(arguments)
+            .current_dir(desk.folder.path());
+        let output = git.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["commit", "--quiet", "--allow-empty", "--message", "nothing"]);
+    git(&["add", "policy.json"]);
+    git(&["commit", "--quiet", "--message", "a table"]);
+    // It is new, and everything in it.
+    let (said, _) = run(&desk, "Diff").await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(desk.read("summary.md").matches("    + ").count(), 8);
+
+    std::fs::remove_file(desk.folder.path().join("summary.md")).unwrap();
+    let changed = table(|table| table["rules"][0]["session_policy"] = json!("analyst"));
+    desk.write("policy.json", &changed.to_string());
+    git(&["commit", "--quiet", "--all", "--message", "a change"]);
+    let (said, _) = run(&desk, "Diff").await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    insta::assert_snapshot!(desk.read("summary.md"), @r#"
+    What the table says differently:
+
+        - rules[0] of the old table  members of group "data-engineers": analytics, engineer
+        + rules[0]                   members of group "data-engineers": analytics, analyst
+        2 differences; for whom, an exported directory says: diff --directory
+    "#);
+    assert_eq!(desk.calls(), [] as [String; 0]);
+
+    desk.write("policy.json", "{}");
+    let (said, _) = run(&desk, "Diff").await;
     assert_eq!(said.code, 1);
 }

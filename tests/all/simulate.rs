@@ -104,7 +104,7 @@ fn the_first_run_tells_each_event_and_ends_with_who_can_open_what() {
 
 #[test]
 fn as_json_it_has_every_report_and_the_access_that_results() {
-    let output = output(&mut simulate(&["--json"]));
+    let output = output(&mut simulate(&["--output", "json"]));
     let all: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(all["events"].as_array().unwrap().len(), 12);
     assert_eq!(all["events"][2]["report"]["created"], 1);

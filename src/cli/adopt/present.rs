@@ -24,6 +24,8 @@ pub(super) struct Present {
     pub(super) directory: BTreeMap<Identity, Option<String>>,
     /// All members of the groups that may serve.
     pub(super) members: BTreeMap<Id, BTreeSet<Id>>,
+    /// All groups by name, if there is a Studio that nobody is mapped to.
+    pub(super) groups: BTreeMap<Id, String>,
     /// How many bear a name, in lower case.
     bearers: HashMap<(IdentityType, String), usize>,
 }
@@ -46,8 +48,13 @@ pub(super) async fn read(
         studios,
         directory: BTreeMap::new(),
         members: BTreeMap::new(),
+        groups: BTreeMap::new(),
         bearers: HashMap::new(),
     };
+    if present.studios.iter().any(|(_, all)| all.is_empty()) {
+        let groups = engine.store().all_groups(no_deadline()).await;
+        present.groups = groups.map_err(|error| error.to_string())?;
+    }
     let mapped: BTreeSet<&Identity> = present.mapped().map(|(identity, _)| identity).collect();
     let of_kind = |kind| mapped.iter().filter(move |one| one.kind == kind);
     let users = of_kind(IdentityType::User).map(|user| one_user(engine, &user.id));

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use chrono::{SecondsFormat, Utc};
 
+use super::first;
 use super::present::Present;
 use crate::cli::words::counted;
 use crate::identity::{Identity, IdentityType};
@@ -17,12 +18,19 @@ use crate::policy::{Assign, adopt};
 use crate::studio::Described;
 use crate::visible;
 
+/// The alias of a session policy, where none is known.
+const FIRST_POLICY: &str = "analyst";
+
 /// The text of the table.
 ///
 /// # Errors
 /// If it would not keep everything as it is, which is a bug.
 pub(super) fn table(present: &Present, region: &str) -> Result<String, String> {
     let text = Written::of(present).text(region);
+    if present.mapped().next().is_none() {
+        // It is to be filled in, and nobody's table yet.
+        return Ok(text);
+    }
     match what_would_change(present, &text) {
         None => Ok(text),
         Some(why) => Err(format!(
@@ -111,10 +119,14 @@ impl<'a> Written<'a> {
         let rules: String = (0..self.studios.len())
             .map(|studio| self.rules(studio))
             .collect();
-        let mut text = self.head(region);
-        if rules.is_empty() {
+        let is_first = self.present.mapped().next().is_none();
+        let mut text = match is_first {
+            true => self.first_head(region),
+            false => self.head(region),
+        };
+        if !is_first && !rules.contains("\n[[rules]]") {
             // A list without a row can only stand here.
-            text += "rules = []\n\n";
+            text += "# Take this out with the first rule.\nrules = []\n\n";
         }
         text += &self.tables();
         text += &rules;
@@ -139,15 +151,37 @@ impl<'a> Written<'a> {
         )
     }
 
+    /// Of a table that nothing stands in yet.
+    fn first_head(&self, region: &str) -> String {
+        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+        let studios = match self.studios.len() {
+            1 => "the Studio".to_owned(),
+            count => format!("any of the {count} Studios"),
+        };
+        format!(
+            "# A first table: at {now} nobody was mapped to {studios} in {region}.\n\
+             # Made by `emr-studio-sync adopt`. Take the # away from the rules that should be, \
+             and from\n# a session policy, with your account and its name; then see what would \
+             happen:\n\
+             #\n\
+             #     emr-studio-sync check policy.toml\n\
+             #     emr-studio-sync plan --table policy.toml --identity-store-id {}\n\
+             #\n\
+             # For one identity in one Studio the first rule that fits decides.\n\n",
+            self.present.store_id
+        )
+    }
+
     fn tables(&self) -> String {
+        let is_first = self.session_policies.is_empty();
         let mut text = "[studios]\n".to_owned();
         for (studio, (described, mappings)) in self.present.studios.iter().enumerate() {
             let (alias, id) = (&self.studios[studio], quoted(&described.id));
-            if mappings.is_empty() {
+            if mappings.is_empty() && !is_first {
                 let _ = writeln!(
                     text,
                     "# Nobody is mapped to it: take it in when there is a rule for it.\n\
-                     # {alias} = {{ id = {id} }}"
+                     #{alias} = {{ id = {id} }}"
                 );
                 continue;
             }
@@ -159,6 +193,13 @@ impl<'a> Written<'a> {
             );
         }
         text += "\n[session_policies]\n";
+        if is_first {
+            let _ = writeln!(
+                text,
+                "# What people may do in a Studio: an IAM policy of its account.\n\
+                 #{FIRST_POLICY} = \"arn:aws:iam::111122223333:policy/studio-{FIRST_POLICY}\""
+            );
+        }
         for (arn, alias) in &self.session_policies {
             let _ = writeln!(text, "{alias} = {}", quoted(arn));
         }
@@ -188,6 +229,9 @@ impl<'a> Written<'a> {
     /// The rules of one Studio.
     fn rules(&self, studio: usize) -> String {
         let (described, mappings) = &self.present.studios[studio];
+        if mappings.is_empty() {
+            return self.first_rules(studio);
+        }
         let here = mappings.iter().filter(|(one, _)| self.present.has(one));
         let mapped = here
             .map(|(identity, mapping)| (identity.clone(), mapping.session_policy.clone()))
@@ -215,6 +259,44 @@ impl<'a> Written<'a> {
                     (IdentityType::Group, Assign::Group) => "assign = \"group\"\n",
                     (IdentityType::Group, Assign::Members) => "assign = \"members\"\n",
                 }
+            );
+        }
+        text
+    }
+
+    /// Rules that may be meant for a Studio without mappings, commented out.
+    fn first_rules(&self, studio: usize) -> String {
+        let (described, _) = &self.present.studios[studio];
+        let name = described.name.as_deref().unwrap_or_default();
+        let (groups, is_told) = first::plausible(name, &self.present.groups);
+        let count = counted(self.present.groups.len(), "group");
+        let found = match (groups.len(), is_told) {
+            (0, _) => "The directory has no groups yet; a rule may name a user.".to_owned(),
+            (_, true) => format!("Of the {count} of the directory these may be meant:"),
+            (_, false) => format!("No name tells who is meant; the first of {count}:"),
+        };
+        let alias = &self.studios[studio];
+        let policy = self.session_policies.values().next();
+        let policy = policy.map_or(FIRST_POLICY, String::as_str);
+        let mut text = format!(
+            "\n# {alias}: {}, no mappings\n# {found}\n",
+            title(described)
+        );
+        for group in groups {
+            let group = match group {
+                first::Group::Named(name) => format!("group = {}", quoted(&name)),
+                // Its name could mean others too.
+                first::Group::Id(id, name) => {
+                    let id = quoted(id.as_str());
+                    format!("group_id = {id} # {}", visible::quoted(&name))
+                }
+            };
+            let _ = write!(
+                text,
+                "\n#[[rules]]\n#{group}\n#studio = {}\n#session_policy = {}\n\
+                 #assign = \"members\"\n",
+                quoted(alias),
+                quoted(policy)
             );
         }
         text

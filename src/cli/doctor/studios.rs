@@ -7,16 +7,18 @@ use crate::cli::connection::no_deadline;
 use crate::cli::words::counted;
 use crate::identity::Identity;
 use crate::plan::Mappings;
-use crate::studio::{Refusal, SSO, Studio};
+use crate::studio::{OPEN, Refusal, SSO, Studio};
 
 pub(super) async fn calls(about: &str, studio: &Studio) -> Vec<Finding> {
     let deadline = no_deadline();
+    let mut is_open = false;
     let described = match studio.describe(deadline).await {
+        Ok(described) if described.auth_mode.as_deref() == Some(SSO) => {
+            is_open = described.is_open();
+            let found = format!("{} is there, and people sign in with SSO", described.id);
+            Finding::ok(about, found)
+        }
         Ok(described) => match described.auth_mode.as_deref() {
-            Some(SSO) => Finding::ok(
-                about,
-                format!("{} is there, and people sign in with SSO", described.id),
-            ),
             Some(other) => {
                 // It has no mappings to ask for.
                 return vec![Finding::problem(
@@ -39,6 +41,9 @@ pub(super) async fn calls(about: &str, studio: &Studio) -> Vec<Finding> {
     let somebody = mappings.as_ref().ok().and_then(somebody);
     let somebody = somebody.or_else(|| nobody().map(Identity::user));
     let mut findings = vec![described];
+    if is_open {
+        findings.push(Finding::warning(about, OPEN, MADE_SO));
+    }
     findings.push(match mappings {
         Ok(mappings) => Finding::ok(
             about,
@@ -60,6 +65,8 @@ pub(super) async fn calls(about: &str, studio: &Studio) -> Vec<Finding> {
     }
     findings
 }
+
+const MADE_SO: &str = "make a Studio with IdcUserAssignment REQUIRED: it cannot be changed later";
 
 const SERVICE: &str = "elasticmapreduce";
 

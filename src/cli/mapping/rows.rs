@@ -1,7 +1,7 @@
 //! Mappings as they are printed.
 
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::output::{Output, csv, harmless, outln, put, sayln};
 use super::super::words::grid;
@@ -25,7 +25,17 @@ pub(super) struct Row {
     pub(super) modified: Option<String>,
 }
 
+/// The version of the JSON of a [`Row`]. Each has it: a list of them was printed bare
+/// before there were versions, and stays so.
+const JSON_VERSION: u32 = 1;
+
 impl Row {
+    pub(super) fn for_a_program(&self) -> Value {
+        let mut row = json!(self);
+        row["version"] = json!(JSON_VERSION);
+        row
+    }
+
     fn for_a_spreadsheet(&self) -> Row {
         Row {
             identity_name: self.identity_name.as_deref().map(harmless),
@@ -49,7 +59,10 @@ const COLUMNS: [&str; 9] = [
 
 pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), String> {
     match output {
-        Output::Json => outln!("{:#}", json!(rows)),
+        Output::Json => {
+            let rows: Vec<Value> = rows.iter().map(Row::for_a_program).collect();
+            outln!("{:#}", json!(rows));
+        }
         Output::Csv => {
             let rows: Vec<Row> = rows.iter().map(Row::for_a_spreadsheet).collect();
             put(csv(&COLUMNS, &rows)?)?;

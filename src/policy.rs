@@ -267,7 +267,7 @@ impl Table {
         let is_it = |studio: &Studio| studio.alias == name || studio.id == name;
         self.studios.iter().position(is_it).ok_or_else(|| {
             let known = self.studios.iter().map(|studio| &studio.alias);
-            resolve::not_called("studio", "studios", name, known)
+            resolve::not_called("studio", "studios", name, known, true)
         })
     }
 

@@ -19,6 +19,9 @@ use crate::policy::lint;
 use crate::policy::source::Source;
 use crate::visible;
 
+/// So many of each are drawn: nobody reads thousands.
+const DRAWN: usize = 100;
+
 /// The version of the JSON that `check` prints.
 const JSON_VERSION: u32 = 1;
 
@@ -69,11 +72,18 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let places = Places::of(&source);
     match arguments.output {
         Output::Table => {
-            let show = |level: &Level<'static>, problem| {
+            let show = |level: &Level<'static>, problem: &Problem| {
                 anstream::eprintln!("{}\n", drawn(level.clone(), problem, &source, &places));
             };
-            warnings.iter().for_each(|one| show(&Level::WARNING, one));
-            problems.iter().for_each(|one| show(&Level::ERROR, one));
+            let show_all = |level: Level<'static>, what: &str, all: &[Problem]| {
+                all.iter().take(DRAWN).for_each(|one| show(&level, one));
+                if let Some(more @ 1..) = all.len().checked_sub(DRAWN) {
+                    let more = counted(more, &format!("more {what}"));
+                    anstream::eprintln!("and {more}; `--output csv` has all of them\n");
+                }
+            };
+            show_all(Level::WARNING, "warning", &warnings);
+            show_all(Level::ERROR, "problem", &problems);
         }
         Output::Json => outln!(
             "{:#}",

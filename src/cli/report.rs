@@ -1,8 +1,10 @@
 //! `report`: who can open which Studio, with which session policy, by which
 //! rule, and since when.
 
+mod access;
 mod html;
 mod matrix;
+mod people;
 mod read;
 mod rows;
 mod say;
@@ -11,7 +13,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::connection::{Connection, say_place};
 use super::output::{Output, csv, harmless, put, remark, say, tell_place};
@@ -79,8 +81,11 @@ struct Report {
 }
 
 /// A Studio, and how much of it was seen.
+#[derive(Serialize)]
 struct Studio {
+    #[serde(rename = "studio")]
     alias: String,
+    #[serde(rename = "studio_id")]
     id: String,
     /// Whether its mappings could be read.
     read: bool,
@@ -133,7 +138,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let table = arguments.connection.table().display().to_string();
     let report = connected.report(only, table).await;
     match arguments.output {
-        Form::Json => put(format_args!("{:#}\n", report.as_json()))?,
+        Form::Json => put(format_args!("{}\n", report.as_json()?))?,
         Form::Csv => put(report.as_csv()?)?,
         Form::Table => say(format_args!("{}\n", report.for_people().as_grid()))?,
         Form::Html => put(html::page(&report.for_people()))?,
@@ -187,26 +192,31 @@ impl Report {
         grid.to_string()
     }
 
-    fn as_json(&self) -> Value {
-        let studios = self.studios.iter().map(|studio| {
-            json!({
-                "studio": studio.alias,
-                "studio_id": studio.id,
-                "read": studio.read,
-                "users": studio.users,
-                "groups": studio.groups,
-            })
-        });
-        json!({
-            "version": JSON_VERSION,
-            "generated_at": rows::rfc3339(self.generated_at),
-            "identity_store_id": self.identity_store_id,
-            "complete": self.is_complete(),
-            "problems": self.problems,
-            "notes": self.notes,
-            "studios": studios.collect::<Vec<_>>(),
-            "rows": self.rows,
-        })
+    /// Written as it is gone through: as one [`serde_json::Value`], the rows of a large
+    /// company would take many times the room and the time.
+    fn as_json(&self) -> Result<String, String> {
+        #[derive(Serialize)]
+        struct Document<'a> {
+            version: u32,
+            generated_at: String,
+            identity_store_id: &'a str,
+            complete: bool,
+            problems: &'a [String],
+            notes: &'a [String],
+            studios: &'a [Studio],
+            rows: &'a [Row],
+        }
+        let document = Document {
+            version: JSON_VERSION,
+            generated_at: rows::rfc3339(self.generated_at),
+            identity_store_id: &self.identity_store_id,
+            complete: self.is_complete(),
+            problems: &self.problems,
+            notes: &self.notes,
+            studios: &self.studios,
+            rows: &self.rows,
+        };
+        serde_json::to_string_pretty(&document).map_err(|error| error.to_string())
     }
 
     /// A Studio that could not be read has a line that says so, for whoever gets

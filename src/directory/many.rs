@@ -5,7 +5,7 @@
 //! disabled, is asked about: so it takes nothing from anybody, however old it is, and
 //! one that fails costs nothing but time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::OnceLock;
 
@@ -15,10 +15,11 @@ use futures_util::future::{Either, join_all, select};
 use futures_util::stream;
 use tokio::time::Instant;
 
-use super::{IdentityStore, PAGE, failed};
+use super::{Described, IdentityStore, PAGE, failed};
 use crate::aws::CallError;
 use crate::identity::Id;
 use crate::pace::IN_FLIGHT;
+use crate::policy::fit::Answer;
 
 /// Up to so many are asked for in a second or two, and no list is read.
 const MANY: usize = 20;
@@ -72,6 +73,51 @@ pub(super) struct Listed {
 }
 
 impl IdentityStore {
+    /// What DescribeUser tells of each of these, in their order. Of whom the list of
+    /// all users tells sooner that they may sign in, that is taken for it; everybody
+    /// else is asked about.
+    pub async fn users(
+        &self,
+        users: &BTreeSet<Id>,
+        deadline: Instant,
+    ) -> Vec<Result<Answer<Described>, CallError>> {
+        let asked: Vec<&Id> = users.iter().collect();
+        let describe = async |user: &&Id| self.describe_user(user, deadline).await;
+        let list = async {
+            let is_asked = |user: &Id, _: &str| users.contains(user);
+            let listed = self.users_listed(is_asked, deadline).await.into_iter();
+            let told = listed.filter(|user| user.is_enabled);
+            let told = told.filter_map(|user| {
+                let described = Described {
+                    enabled: true,
+                    name: Some(user.name),
+                };
+                Some((users.get(&user.id)?, Answer::Is(described)))
+            });
+            told.collect()
+        };
+        ask_or_list(&asked, describe, list).await
+    }
+
+    /// What DescribeGroup tells of each of these, in their order; or the list of all
+    /// groups, which is taken for it where it has one.
+    pub async fn groups(
+        &self,
+        groups: &BTreeSet<Id>,
+        deadline: Instant,
+    ) -> Vec<Result<Answer<Option<String>>, CallError>> {
+        let asked: Vec<&Id> = groups.iter().collect();
+        let describe = async |group: &&Id| self.describe_group(group, deadline).await;
+        let list = async {
+            let listed = self.all_groups(deadline).await;
+            let listed = listed.inspect_err(tell).unwrap_or_default().into_iter();
+            let told =
+                listed.filter_map(|(id, name)| Some((groups.get(&id)?, Answer::Is(Some(name)))));
+            told.collect()
+        };
+        ask_or_list(&asked, describe, list).await
+    }
+
     /// ListUsers: what it tells of those who are asked about, which is nothing if it
     /// fails.
     pub(super) async fn users_listed(

@@ -6,8 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
-use super::many::ask_or_list;
-use super::{Described, IdentityStore};
+use super::IdentityStore;
 use crate::aws::{CallError, Kind};
 use crate::identity::{Id, Identity};
 use crate::policy::fit::{Answer, Directory, Reach};
@@ -120,24 +119,8 @@ impl IdentityStore {
             asked.extend(users.iter().cloned());
         }
         asked.retain(|user| reading.directory.groups_of.get(user) != Some(&Answer::Gone));
-        let describe = async |user: &Id| self.describe_user(user, deadline).await;
-        let list = async {
-            let users = self
-                .users_listed(|user, _| asked.contains(user), deadline)
-                .await;
-            let told = users.into_iter().filter(|user| user.is_enabled);
-            let told = told.map(|user| {
-                let described = Described {
-                    enabled: true,
-                    name: Some(user.name),
-                };
-                (user.id, Answer::Is(described))
-            });
-            told.collect()
-        };
-        let each: Vec<Id> = asked.iter().cloned().collect();
-        let answers = ask_or_list(&each, describe, list).await;
-        for (user, answer) in each.into_iter().zip(answers) {
+        let answers = self.users(&asked, deadline).await;
+        for (user, answer) in asked.into_iter().zip(answers) {
             let identity = Identity::user(user.clone());
             let enabled = match answer {
                 Ok(Answer::Is(described)) => {

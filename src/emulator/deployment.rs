@@ -99,6 +99,8 @@ pub struct Function {
     pub full_pass_minutes_ago: Option<u32>,
     /// The CloudFormation stack that it is a part of.
     pub stack: Option<String>,
+    /// Where it writes its log. Without one, where Lambda has it by its name.
+    pub log_group: Option<String>,
     /// Its variables: `POLICY_TABLE` (a path is one from where the emulator runs),
     /// `MODE`. Unless they say, the identity store is the world's.
     #[serde(default)]
@@ -108,7 +110,8 @@ pub struct Function {
 impl Function {
     /// Where it writes its log.
     pub fn log_group(&self) -> String {
-        format!("/aws/lambda/{}", self.name)
+        let by_name = || format!("/aws/lambda/{}", self.name);
+        self.log_group.clone().unwrap_or_else(by_name)
     }
 }
 

@@ -127,6 +127,22 @@ fn deployed(world: &World, caller: &Caller, name: &str) -> Result<Function, Refu
     })
 }
 
+/// Lambda, but for Invoke. `None`: no such operation.
+pub(super) fn lambda(
+    world: &World,
+    caller: &Caller,
+    operation: &str,
+    name: &str,
+) -> Option<Answer> {
+    (operation == "GetFunctionConfiguration").then(|| {
+        let function = deployed(world, caller, name)?;
+        Ok(json!({
+            "FunctionName": function.name,
+            "LoggingConfig": { "LogFormat": "JSON", "LogGroup": function.log_group() },
+        }))
+    })
+}
+
 /// CloudFormation. `None`: no such operation.
 pub(super) fn cloud_formation(
     world: &World,

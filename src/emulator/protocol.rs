@@ -37,15 +37,22 @@ impl Asked {
     pub(super) fn read(path: &str, headers: &HeaderMap, body: &[u8]) -> Asked {
         if let Some(rest) = path.strip_prefix("/2015-03-31/functions/") {
             let (name, asked) = rest.split_once('/').unwrap_or((rest, ""));
+            let subject = unescaped(name).unwrap_or_default();
+            let input = match body.is_empty() {
+                true => Some(json!({})),
+                false => serde_json::from_slice(body).ok().filter(Value::is_object),
+            };
             return Asked {
                 protocol: Protocol::Rest,
                 service: Some(Service::Lambda),
                 operation: match asked {
-                    "invocations" => "Invoke".to_owned(),
-                    other => other.to_owned(),
-                },
-                subject: unescaped(name).unwrap_or_default(),
-                input: serde_json::from_slice(body).ok().filter(Value::is_object),
+                    "invocations" => "Invoke",
+                    "configuration" => "GetFunctionConfiguration",
+                    other => other,
+                }
+                .to_owned(),
+                subject,
+                input,
             };
         }
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());

@@ -73,7 +73,8 @@ async fn respond(
         return Ok(turned_away(&refusal));
     }
     let body = Bytes::from(body);
-    if head.method != Method::POST {
+    let reads = head.method == Method::GET && head.uri.path().ends_with("/configuration");
+    if head.method != Method::POST && !reads {
         let message = "AWS is asked with POST here";
         let refusal = Refusal::front_door(404, "UnknownOperationException", message);
         return Ok(turned_away(&refusal));
@@ -140,7 +141,7 @@ async fn answer(
             let refusal = fault.and_then(|fault| fault.refusal(service, operation, account, id));
             let act = || match ran {
                 Some(answer) => answer,
-                None => operate(world, &caller, service, operation, input, &verdict.mangling),
+                None => operate(world, &caller, (service, &asked), input, &verdict.mangling),
             };
             match (refusal, fault) {
                 (Some(refusal), _) => answered(Err(refusal), &asked, &caller),
@@ -193,8 +194,7 @@ fn caller(headers: &HeaderMap) -> Caller {
 fn operate(
     world: &mut World,
     caller: &Caller,
-    service: Service,
-    operation: &str,
+    (service, asked): (Service, &Asked),
     input: Option<Value>,
     mangling: &[FaultKind],
 ) -> Answer {
@@ -202,6 +202,7 @@ fn operate(
         let message = "The request body is not an object";
         return Err(Refusal::front_door(400, "SerializationException", message));
     };
+    let operation = asked.operation.as_str();
     for fault in mangling {
         fault.mangle_input(&mut input);
     }
@@ -215,7 +216,7 @@ fn operate(
         Service::CloudTrail => watching::cloud_trail(world, caller, operation, &input),
         Service::CloudWatch => watching::cloud_watch(world, caller, operation, &input),
         Service::CloudFormation => functions::cloud_formation(world, caller, operation, &input),
-        Service::Lambda => None,
+        Service::Lambda => functions::lambda(world, caller, operation, &asked.subject),
         Service::Logs => logs::answer(world, operation, &input),
     };
     let mut answer = answer.unwrap_or_else(|| Err(unknown(operation)))?;

@@ -307,7 +307,8 @@ impl Names<'_> {
             return None;
         }
         let known = self.document.studios.keys();
-        let message = || not_called("studio", "studios", name, known);
+        let guess = self.problems.len() < GUESSES;
+        let message = || not_called("studio", "studios", name, known, guess);
         let unknown = self.no_studio.entry(name.to_owned());
         let message = unknown.or_insert_with(message).clone();
         self.problem(place, message);
@@ -316,7 +317,8 @@ impl Names<'_> {
 
     fn session_policy(&mut self, name: &str, place: &str) -> Option<String> {
         let asked = self.policies.entry(name.to_owned());
-        let known = asked.or_insert_with(|| session_policy(self.document, name));
+        let guess = self.problems.len() < GUESSES;
+        let known = asked.or_insert_with(|| arn_of(self.document, name, guess));
         match known.clone() {
             Ok(arn) => Some(arn),
             Err(_) if self.has_problem("session_policies") => None,
@@ -328,11 +330,19 @@ impl Names<'_> {
     }
 }
 
+/// Who has more problems has one that is not a misspelling. What was meant is guessed
+/// for no more names: each is compared with hundreds.
+const GUESSES: usize = 100;
+
 /// The ARN that an alias stands for, or that is given as such.
 ///
 /// # Errors
 /// That there is none of this name, and which there are.
 pub(crate) fn session_policy(document: &Document, name: &str) -> Result<String, String> {
+    arn_of(document, name, true)
+}
+
+fn arn_of(document: &Document, name: &str, guess: bool) -> Result<String, String> {
     if let Some(arn) = document.session_policies.get(name) {
         return Ok(arn.clone());
     }
@@ -345,6 +355,7 @@ pub(crate) fn session_policy(document: &Document, name: &str) -> Result<String, 
         "session_policies",
         name,
         known,
+        guess,
     ))
 }
 
@@ -353,12 +364,13 @@ const POLICY: &str = "arn:aws:iam::111122223333:policy/name";
 const ID: &str = "0a1b2c3d-1001-7001-8001-00000000a001";
 
 /// That nothing of a kind has this name, which names there are, and which of
-/// them may have been meant.
+/// them may have been meant, if a `guess` is wanted.
 pub(super) fn not_called<'a>(
     what: &str,
     plural: &str,
     name: &str,
     known: impl ExactSizeIterator<Item = &'a String> + Clone,
+    guess: bool,
 ) -> String {
     /// No more than so many are for reading; and where many names are wrong,
     /// telling all of them each time would never end.
@@ -374,7 +386,8 @@ pub(super) fn not_called<'a>(
             message += &format!("; {plural} are {} and {more} more", shown.join(", "));
         }
     }
-    if let Some(name) = alike(name, known.map(String::as_str).take(SEARCHED)) {
+    let mut known = known.map(String::as_str).take(SEARCHED);
+    if let Some(name) = guess.then(|| alike(name, &mut known)).flatten() {
         message += &format!("; did you mean {name:?}?");
     }
     message

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join_all;
+use futures_util::future::join;
 use tokio::time::Instant;
 
 use super::{Engine, Look};
-use crate::identity::{Id, Identity};
+use crate::identity::{Id, Identity, IdentityType};
 use crate::policy::doubt::Cause;
 use crate::policy::fit::Wanted;
 
@@ -120,12 +120,23 @@ impl Engine {
         identities: &BTreeSet<Identity>,
         deadline: Instant,
     ) -> BTreeMap<Identity, String> {
-        let name = |identity: Identity| async move {
-            let name = self.store.look_up(&identity, deadline).await.ok()?;
-            let name = name.known()?.clone()?;
-            Some((identity, name))
+        let of_kind = |kind| {
+            let of_kind = identities.iter().filter(move |one| one.kind == kind);
+            of_kind.map(|one| one.id.clone()).collect::<BTreeSet<Id>>()
         };
-        let names = join_all(identities.iter().cloned().map(name)).await;
-        names.into_iter().flatten().collect()
+        let (users, groups) = (of_kind(IdentityType::User), of_kind(IdentityType::Group));
+        let users_named = self.store.users(&users, deadline);
+        let groups_named = self.store.groups(&groups, deadline);
+        let (users_named, groups_named) = join(users_named, groups_named).await;
+        let users = users.into_iter().zip(users_named).filter_map(|(id, told)| {
+            let name = told.ok()?.known()?.name.clone()?;
+            Some((Identity::user(id), name))
+        });
+        let groups = groups.into_iter().zip(groups_named);
+        let groups = groups.filter_map(|(id, told)| {
+            let name = told.ok()?.known()?.clone()?;
+            Some((Identity::group(id), name))
+        });
+        users.chain(groups).collect()
     }
 }

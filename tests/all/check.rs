@@ -5,6 +5,7 @@ use crate::support;
 use std::process::Command;
 
 use emr_studio_sync::emulator::{AuthMode, Fault, FaultKind, IdentityType, World};
+use emr_studio_sync::policy::read::{self, Format};
 use support::desk::{Desk, Said};
 use support::{ANALYTICS, ENGINEER, FOREIGN, SCIENCE, world};
 
@@ -581,4 +582,28 @@ fn programs_get_each_problem_with_its_line_and_column() {
          problem,rules[0].studio,10,10,\"no studio is called \"\"analytcs\"\"; studios are \
          analytics; did you mean \"\"analytics\"\"?\"\n"
     );
+}
+
+#[test]
+fn of_thousands_of_problems_a_hundred_are_drawn_and_guessed_at_and_all_are_there_for_programs() {
+    use std::fmt::Write as _;
+    let mut text = GOOD.to_owned();
+    for number in 0..250 {
+        let _ = writeln!(
+            text,
+            "[[rules]]\nuser = \"u{number}\"\nstudio = \"analytic{number}\"\nsession_policy = \"engineer\""
+        );
+    }
+    let (passed, said) = check("policy.toml", &text);
+    assert!(!passed);
+    assert_eq!(said.matches("no studio is called").count(), 100);
+    assert!(said.contains("\nand 150 more problems; `--output csv` has all of them\n"));
+    assert!(said.ends_with("error: policy.toml is not a usable policy table: 250 problems"));
+
+    let problems = read::table(&text, Format::Toml).unwrap_err();
+    assert_eq!(problems.len(), 250);
+    let guessed = problems
+        .iter()
+        .filter(|one| one.message.contains("did you mean"));
+    assert_eq!(guessed.count(), 100);
 }

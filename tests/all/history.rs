@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 use support::desk::{Desk, Said};
 use support::{ANALYTICS, ENGINEER, FOREIGN, table, world};
 
-use crate::remote::deployed;
-
-const GROUP: &str = "/aws/lambda/studio-sync-Function-ABC";
+use crate::remote::{LOG_GROUP, deployed};
 
 /// A function that has worked: alice left and dave came, between two full passes.
 async fn desk() -> Desk {
@@ -198,7 +196,7 @@ async fn a_log_that_is_followed_tells_each_change_once() {
             .find(|line| line.message.contains("\"done\""));
         let message = first.unwrap().message.clone();
         let at_ms = chrono::Utc::now().timestamp_millis();
-        let group = GROUP.to_owned();
+        let group = LOG_GROUP.to_owned();
         world.log.push(LogLine {
             group,
             at_ms,
@@ -211,6 +209,24 @@ async fn a_log_that_is_followed_tells_each_change_once() {
     assert!(one.starts_with(&time), "{one}");
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_function_says_itself_where_its_log_is() {
+    let desk = desk().await;
+    let by_stack = history(&desk, &[]).await;
+    let by_name = ["history", "--function", "studio-sync-Function-ABC"];
+    let said = desk.run(&by_name).await;
+    assert_eq!((said.code, &said.out), (0, &by_stack.out), "{}", said.err);
+    let denied = Fault::on("GetFunctionConfiguration", FaultKind::AccessDenied);
+    desk.emulator.world().faults.add(denied);
+    let said = desk.run(&by_name).await;
+    assert!(
+        said.err
+            .contains("allow lambda:GetFunctionConfiguration on it"),
+        "{}",
+        said.err
+    );
 }
 
 #[tokio::test]
@@ -228,8 +244,19 @@ async fn a_log_that_may_not_be_read_or_is_not_there_is_told_as_that() {
     desk.emulator.world().faults.rules.clear();
     let said = desk.run(&["history", "--function", "nobody"]).await;
     assert!(
+        said.err.contains("there is no function \"nobody\" in"),
+        "{}",
         said.err
-            .contains("there is no log group /aws/lambda/nobody"),
+    );
+    {
+        let mut world = desk.emulator.world();
+        world.log_groups.clear();
+        world.log.clear();
+    }
+    let said = history(&desk, &[]).await;
+    assert!(
+        said.err
+            .contains("there is no log group studio-sync-LogGroup-DEF"),
         "{}",
         said.err
     );

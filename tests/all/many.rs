@@ -4,10 +4,12 @@
 use crate::engine::{counts, problems};
 use crate::support;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use emr_studio_sync::config::Mode;
 use emr_studio_sync::emulator::{Call, Fault, FaultKind, IdentityType, World};
+use emr_studio_sync::identity::{Id, Identity};
 use serde_json::{Value, json};
 use support::{ANALYST, ANALYTICS, Bench, schedule, table, world};
 use tokio::time::Instant;
@@ -220,4 +222,54 @@ async fn who_is_enabled_again_while_the_list_is_read_keeps_what_they_have() {
     let ((report, calls, _), ()) = tokio::join!(pass(&bench), enable);
     assert_eq!(counts(&calls)["ListUsers"], 2);
     assert_eq!(report["deleted"], 2, "{report:#}");
+}
+
+/// The names of the first so many, who asks for them what, and how long it took.
+async fn names_of(people: usize, start: World, faults: Vec<Fault>) -> (usize, Vec<Call>, Duration) {
+    let names = (0..people).map(|number| start.user_id(&format!("p{number:04}")).unwrap());
+    let asked = names.map(|id| Identity::user(Id::parse(&id).unwrap()));
+    let asked: BTreeSet<Identity> = asked.collect();
+    let bench = Bench::in_process(start, ruled([].into_iter()), Mode::Plan).await;
+    bench.world(|world| world.faults.rules = faults);
+    let begun = Instant::now();
+    let deadline = begun + Duration::from_secs(3600);
+    let names = bench.function.engine().names(&asked, deadline).await;
+    for (identity, name) in &names {
+        let is = bench.world(|world| world.user_id(name).unwrap());
+        assert_eq!(is, identity.id.as_str());
+    }
+    (names.len(), bench.calls(), begun.elapsed())
+}
+
+fn crowd(people: usize) -> World {
+    let mut world = world();
+    (0..people).for_each(|number| world.add_user(&format!("p{number:04}")).map(drop).unwrap());
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_names_are_a_call_each_and_many_are_the_pages_of_the_list() {
+    let (named, calls, _) = names_of(5, crowd(2000), Vec::new()).await;
+    assert_eq!((named, calls.len()), (5, 5));
+    for people in [500, 1000, 2000] {
+        let (named, calls, took) = names_of(people, crowd(people), Vec::new()).await;
+        let counts = counts(&calls);
+        assert_eq!(named, people);
+        // With alice and those who are there without being asked for.
+        let pages = (people + 5).div_ceil(100);
+        assert_eq!(counts["ListUsers"], pages);
+        // As many are asked about as there is time for until the list is read.
+        assert!(counts["DescribeUser"] <= pages + 16, "{counts:?}");
+        let limit = Duration::from_secs_f64(pages as f64 / 15.0 + 0.5);
+        assert!(took <= limit, "{people}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_names_are_found_where_the_list_fails_or_lacks_some() {
+    for kind in [FaultKind::AccessDenied, FaultKind::DropRow] {
+        let fault = Fault::on("ListUsers", kind.clone());
+        let (named, _, _) = names_of(150, crowd(150), vec![fault]).await;
+        assert_eq!(named, 150, "{kind:?}");
+    }
 }

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use support::desk::{Desk, Said};
 use support::{ANALYST, ANALYTICS, table, world};
 
+pub(crate) const LOG_GROUP: &str = "studio-sync-LogGroup-DEF";
+
 /// A function deployed in mode `mode` by the stack `studio-sync`.
 pub(crate) fn deployed(mut world: World, mode: &str, table: &Value) -> World {
     world.deployment.functions.push(Function {
@@ -17,6 +19,8 @@ pub(crate) fn deployed(mut world: World, mode: &str, table: &Value) -> World {
         region: None,
         full_pass_minutes_ago: None,
         stack: Some("studio-sync".to_owned()),
+        // As the template has it: a name that CloudFormation makes up.
+        log_group: Some(LOG_GROUP.to_owned()),
         environment: BTreeMap::from([
             ("POLICY_TABLE".to_owned(), table.to_string()),
             ("MODE".to_owned(), mode.to_owned()),
@@ -203,7 +207,7 @@ async fn what_fails_is_told_in_one_sentence() {
         (
             "Invoke",
             FaultKind::AccessDenied,
-            "you may not invoke \"studio-sync-Function-ABC\": allow lambda:InvokeFunction on it",
+            "\"studio-sync-Function-ABC\": you may not; allow lambda:InvokeFunction on it",
         ),
         (
             "Invoke",

@@ -57,11 +57,7 @@ impl Which {
     pub(in crate::cli) async fn log_group(&self, sdk: &SdkConfig) -> Result<String, String> {
         match (&self.function, &self.stack) {
             (None, Some(stack)) => resource(sdk, stack, "LogGroup").await,
-            (function, _) => {
-                let function = function.as_deref().unwrap_or_default();
-                let name = function.rsplit(":function:").next().unwrap_or(function);
-                Ok(format!("/aws/lambda/{name}"))
-            }
+            (function, _) => log_group_of(sdk, function.as_deref().unwrap_or_default()).await,
         }
     }
 }
@@ -98,11 +94,11 @@ pub(super) async fn invoke(
     let timeouts = aws::timeouts(INVOCATION);
     let call = Call::in_words(LAMBDA, "Invoke", sdk, timeouts, Some(witness), write, read);
     let answer = call.send(payload).await;
-    answer.map_err(|error| in_a_sentence(&error, function, sdk))
+    answer.map_err(|error| in_a_sentence(&error, function, sdk, "InvokeFunction"))
 }
 
-/// What somebody can do about an invocation that failed.
-fn in_a_sentence(error: &CallError, function: &str, sdk: &SdkConfig) -> String {
+/// What somebody can do about a call that failed, which needs this permission.
+fn in_a_sentence(error: &CallError, function: &str, sdk: &SdkConfig, needs: &str) -> String {
     let text = &error.text;
     let of_function = |kind: &str| {
         let rest = text.strip_prefix(OF_FUNCTION)?.strip_prefix(": ")?;
@@ -123,10 +119,30 @@ fn in_a_sentence(error: &CallError, function: &str, sdk: &SdkConfig) -> String {
             format!("Lambda lets the function run no more often just now; try again ({text})")
         }
         Kind::Denied => {
-            format!("you may not invoke {function:?}: allow lambda:InvokeFunction on it ({text})")
+            format!("{function:?}: you may not; allow lambda:{needs} on it ({text})")
         }
         _ => error.to_string(),
     }
+}
+
+/// Where a function writes its log: the template gives it a group of its own.
+async fn log_group_of(sdk: &SdkConfig, function: &str) -> Result<String, String> {
+    let path = format!("/2015-03-31/functions/{}/configuration", escaped(function));
+    let write = move |_: Value| {
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request.set_method("GET")?;
+        request.set_uri(path.as_str())?;
+        Ok(request)
+    };
+    let name = "GetFunctionConfiguration";
+    let timeouts = aws::timeouts(DESCRIPTION);
+    let call = Call::in_words(LAMBDA, name, sdk, timeouts, None, write, call::read);
+    let answer = call.send(Value::Null).await;
+    let answer = answer.map_err(|error| in_a_sentence(&error, function, sdk, name))?;
+    let group = answer["LoggingConfig"]["LogGroup"].as_str();
+    group.map(str::to_owned).ok_or_else(|| {
+        format!("Lambda does not say where {function:?} writes its log; give --stack")
+    })
 }
 
 /// The physical id of a stack's resource.

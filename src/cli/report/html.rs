@@ -91,6 +91,41 @@ struct Concerned<'a> {
     studios: BTreeSet<&'a str>,
 }
 
+impl Concerned<'_> {
+    fn said(self) -> Markup {
+        // More are for the list below, and not for a first look.
+        const STUDIOS: usize = 5;
+        let mut studios: Vec<&str> = self.studios.iter().copied().take(STUDIOS).collect();
+        let more = format!("and {} more", self.studios.len() - studios.len());
+        if self.studios.len() > STUDIOS {
+            studios.push(&more);
+        }
+        html! {
+            b { (self.who) } " " span { (studios.join(", ")) }
+            @if let Some(id) = self.id { small { (id) } }
+        }
+    }
+}
+
+/// The first of many, and the rest behind a click. On paper all of them are there.
+fn cut(items: impl ExactSizeIterator<Item = Markup>) -> Markup {
+    const FIRST: usize = 10;
+    let mut items = items;
+    let first: Vec<Markup> = items.by_ref().take(FIRST).collect();
+    let more = items.len();
+    html! {
+        div {
+            ul { @for item in first { li { (item) } } }
+            @if more > 0 {
+                details {
+                    summary { (more) " more" }
+                    ul { @for item in items { li { (item) } } }
+                }
+            }
+        }
+    }
+}
+
 impl<'a> Page<'a> {
     fn of(report: &'a Report) -> Page<'a> {
         let mut subjects: BTreeMap<Identity, Vec<&Row>> = BTreeMap::new();
@@ -217,9 +252,7 @@ impl<'a> Page<'a> {
                      still have access. Do not use this as evidence; fix what is told below, and \
                      make the report again."
                 }
-                ul {
-                    @for problem in &self.report.problems { li { (problem) } }
-                }
+                (cut(self.report.problems.iter().map(|problem| html! { (problem) })))
             }
         }
     }
@@ -253,15 +286,7 @@ impl<'a> Page<'a> {
                                     "Show only these"
                                 }
                             }
-                            ul {
-                                @for Concerned { who, id, studios } in concerned {
-                                    li {
-                                        b { (who) } " "
-                                        span { (studios.into_iter().collect::<Vec<_>>().join(", ")) }
-                                        @if let Some(id) = id { small { (id) } }
-                                    }
-                                }
-                            }
+                            (cut(concerned.into_iter().map(Concerned::said)))
                         }
                     }
                     @if !notes.is_empty() {
@@ -273,7 +298,7 @@ impl<'a> Page<'a> {
                                      taken away meanwhile."
                                 }
                             }
-                            ul { @for note in notes { li { (note) } } }
+                            (cut(notes.iter().map(|note| html! { (note) })))
                         }
                     }
                 }

@@ -73,13 +73,11 @@ impl Connected {
         let mapped_groups: BTreeSet<Id> = mapped(IdentityType::Group).collect();
         let via = survey.rows.iter().filter_map(|row| row.via_group.clone());
         let groups: BTreeSet<Id> = via.chain(mapped_groups.iter().cloned()).collect();
-        let described = groups
-            .iter()
-            .map(|group| store.describe_group(group, no_deadline()));
+        let described = store.groups(&groups, no_deadline());
         let members = mapped_groups
             .iter()
             .map(|group| store.members(group, no_deadline()));
-        let (described, members) = join(join_all(described), join_all(members)).await;
+        let (described, members) = join(described, join_all(members)).await;
 
         let mut problems = Vec::new();
         let name = |group: &Id| Identity::group(group.clone()).to_string();
@@ -95,10 +93,7 @@ impl Connected {
         let users: BTreeSet<Id> = mapped(IdentityType::User)
             .chain(in_groups.cloned())
             .collect();
-        let asked = users
-            .iter()
-            .map(|user| store.describe_user(user, no_deadline()));
-        let asked = join_all(asked).await;
+        let asked = store.users(&users, no_deadline()).await;
         let name = |user: &Id| Identity::user(user.clone()).to_string();
         let users = answers(&users, asked, "the name and status of", name, &mut problems);
         let people = People {

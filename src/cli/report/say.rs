@@ -27,6 +27,19 @@ impl Row {
         self.via_group_name.clone().or(id)
     }
 
+    /// Whether somebody has it as a member of a mapped group.
+    pub(super) fn is_member(&self) -> bool {
+        self.mapping == IdentityType::Group && self.user_id.is_some()
+    }
+
+    /// The groups that it comes by: of a mapping that a rule wants of each member,
+    /// and of a group's mapping.
+    pub(super) fn how(&self) -> Vec<(&'static str, String)> {
+        let member = self.is_member().then(|| ("member of", self.group()));
+        let through = self.via_group().map(|group| ("through", group));
+        member.into_iter().chain(through).collect()
+    }
+
     /// How it came to be: `rules[0], through data-engineers`.
     pub(super) fn by(&self) -> String {
         let mut by = match (self.rule, self.via_group()) {
@@ -34,7 +47,7 @@ impl Row {
             (Some(rule), None) => format!("rules[{rule}]"),
             (None, _) => String::new(),
         };
-        if self.mapping == IdentityType::Group && self.user_id.is_some() {
+        if self.is_member() {
             let comma = if by.is_empty() { "" } else { ", " };
             by += &format!("{comma}as member of {}", self.group());
         }

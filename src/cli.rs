@@ -1,10 +1,10 @@
 //! The operator's tool: the same engine as the function, from a terminal.
 //!
 //! Results go to standard output, diagnostics to standard error. Exit codes: 0
-//! done, 1 failed, and `plan` and `diff` 2 when there are changes.
+//! done, 1 failed, 130 stopped, and `plan` and `diff` 2 when there are changes.
 //!
 //! Each command is a file: `adopt`, `check`, `diff`, `doctor`, `emulate`, `explain`,
-//! `export`, `history`, `mapping`, `remote`, `report`, `simulate`, and `reconcile` for both `plan` and
+//! `export`, `history`, `mapping`, `probe`, `remote`, `report`, `simulate`, and `reconcile` for both `plan` and
 //! `apply`; `manual` has those that print what the definitions lead to. They read
 //! through the [`Engine`](crate::sync::Engine), and decide nothing themselves.
 //! What they share:
@@ -12,7 +12,7 @@
 //! * `connection`: the flags that say where AWS is, and `table`, which table;
 //!   `credentials` and `whereabouts`: whose they are, and whether anybody answers.
 //! * `output` and `words`: how results are printed, and what things are called.
-//! * `confirm` and `progress`: what only happens at a terminal.
+//! * `confirm` and `progress`: what only happens at a terminal; `stop`: Ctrl-C.
 //! * `place`: where in a file a problem is.
 
 mod adopt;
@@ -30,12 +30,14 @@ mod manual;
 mod mapping;
 mod output;
 mod place;
+mod probe;
 mod progress;
 mod reconcile;
 mod remote;
 mod report;
 mod schema;
 mod simulate;
+mod stop;
 mod table;
 mod tell;
 mod whereabouts;
@@ -96,6 +98,8 @@ enum Command {
     /// Say whether everything is in place: credentials, permissions, Studios,
     /// session policies, events, the last full pass
     Doctor(doctor::Arguments),
+    /// Ask the real service what nobody has published of it, and take it all back
+    Probe(probe::Arguments),
     /// Write the directory and the mappings to a file that `simulate` reads
     Export(export::Arguments),
     /// Play events against an embedded AWS, and see what each leads to
@@ -149,6 +153,7 @@ pub async fn main() -> ExitCode {
         Command::Remote(order) => remote::run(order).await,
         Command::Report(arguments) => report::run(arguments).await,
         Command::Adopt(arguments) => adopt::run(arguments).await,
+        Command::Probe(arguments) => probe::run(arguments).await,
         Command::Export(arguments) => export::run(arguments).await,
         Command::Mapping(call) => mapping::run(call).await,
         Command::Check(arguments) => check::run(arguments).await,

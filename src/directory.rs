@@ -33,7 +33,7 @@ use tokio::time::Instant;
 
 use crate::aws::{CallError, Kind, Tally, Witness};
 use crate::config::Config;
-use crate::identity::Id;
+use crate::identity::{Id, Identity, IdentityType};
 use crate::pace::Pace;
 use crate::policy::Selector;
 use crate::policy::fit::Answer;
@@ -180,6 +180,43 @@ impl IdentityStore {
             })
         };
         or_gone(self.ask(call, deadline, send, read).await, Kind::NoUser)
+    }
+
+    /// The user or the group of exactly this name.
+    ///
+    /// # Errors
+    /// If it is not known whether there is one.
+    pub async fn called(
+        &self,
+        kind: IdentityType,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Answer<Identity>, CallError> {
+        let found = match kind {
+            IdentityType::User => self.user_id(name, deadline).await,
+            IdentityType::Group => self.group_id(name, deadline).await,
+        };
+        Ok(found?.map(|id| Identity { kind, id }))
+    }
+
+    /// Looks up whoever is known by id: the name, if there is one. This alone is
+    /// the evidence by which anybody is called gone; what a list of memberships
+    /// says of them is none.
+    ///
+    /// # Errors
+    /// If it is not known whether there is such a user or group.
+    pub async fn look_up(
+        &self,
+        identity: &Identity,
+        deadline: Instant,
+    ) -> Result<Answer<Option<String>>, CallError> {
+        match identity.kind {
+            IdentityType::User => {
+                let user = self.describe_user(&identity.id, deadline).await?;
+                Ok(user.map(|user| user.name))
+            }
+            IdentityType::Group => self.describe_group(&identity.id, deadline).await,
+        }
     }
 
     /// ListGroups, all pages: display names by id.

@@ -374,22 +374,16 @@ fn answer(pass: Pass) -> Result<Value, Error> {
     if unfinished.is_empty() {
         return Ok(json!(report));
     }
-    let Report {
-        created,
-        updated,
-        deleted,
-        failed,
-        remaining,
-        problems,
-        plan_id,
-        ..
-    } = report;
+    let counts = match report.counts() {
+        none if none.is_empty() => "nothing was done".to_owned(),
+        counts => counts,
+    };
     // Of what was approved, a part may have gone: the rest is another set.
-    let held = plan_id.map(|id| format!("; what is held now is {id}"));
+    let held = report.plan_id.as_ref();
+    let held = held.map(|id| format!("; what is held now is {id}"));
     Err(Error::Incomplete(format!(
-        "{created} created, {updated} updated, {deleted} deleted, {failed} failed, \
-         {remaining} remaining; run it again: {}{}",
-        first_of(&problems),
+        "{counts}; run it again: {}{}",
+        first_of(&report.problems),
         held.unwrap_or_default()
     )))
 }

@@ -13,7 +13,7 @@ use crate::policy::doubt::{Doubt, Whom};
 use crate::policy::fit::{Directory, Reach, Wanted};
 
 /// A mapping that a Studio has.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
     /// The ARN of its session policy.
     pub session_policy: String,

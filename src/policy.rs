@@ -299,15 +299,6 @@ impl Table {
             .chain(self.protect.iter().map(|entry| &entry.select))
             .collect()
     }
-
-    /// Whether an entry of `protect` means this identity, going by the name
-    /// under which its mapping was made. This is all there is to go by once the
-    /// identity itself is gone.
-    pub fn protects_name(&self, kind: IdentityType, name: &str) -> bool {
-        self.protect
-            .iter()
-            .any(|entry| entry.select.names(kind, name) && entry.assign != Some(Assign::Members))
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Mode;
 use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::{Action, Change, LeftAlone};
 use crate::policy::Studio;
@@ -33,8 +34,6 @@ pub struct Pass {
     pub covers: bool,
     /// When it began to read, in milliseconds since 1970.
     pub began_ms: i64,
-    /// Rules, and entries of `protect`, whose group or user is not there.
-    pub unresolved_rules: usize,
     /// Reads and changes that failed for a reason that does not pass.
     pub refused: usize,
     /// Changes that lack proof.
@@ -77,6 +76,10 @@ pub struct Report {
     pub failed: usize,
     /// Changes for which there was no time.
     pub remaining: usize,
+    /// Rules, and entries of `protect`, whose group or user is not there. Left out
+    /// of the function's answer where there are none.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unresolved: usize,
     /// One entry for each change, whatever became of it.
     pub changes: Vec<ChangeReport>,
     /// What a person should know, in words.
@@ -156,9 +159,63 @@ impl Outcome {
             Outcome::Remaining => "remaining",
         }
     }
+
+    /// The word people read for it, wherever they do.
+    pub fn words(self) -> &'static str {
+        match self {
+            Outcome::OverCapacity => "over capacity",
+            Outcome::Orphan => "orphaned",
+            other => other.name(),
+        }
+    }
 }
 
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
+/// What a problem begins with that says an approval was of another set of
+/// deletions than is held.
+pub const WRONG_APPROVAL: &str = "approve: ";
+
 impl Report {
+    /// What it says of an approval that was of another set than is held.
+    pub fn wrong_approval(&self) -> Option<&str> {
+        let mut problems = self.problems.iter().map(String::as_str);
+        problems.find(|problem| problem.starts_with(WRONG_APPROVAL))
+    }
+
+    /// How many of what, in words: `2 created, 1 held`, or `2 to create` of a plan.
+    /// Empty if there is nothing to count.
+    pub fn counts(&self) -> String {
+        let with = |outcome| {
+            let changes = self.changes.iter();
+            changes.filter(|change| change.outcome == outcome).count()
+        };
+        let [created, updated, deleted] = match self.mode == Mode::Plan.name() {
+            true => ["to create", "to update", "to delete"],
+            false => ["created", "updated", "deleted"],
+        };
+        let counts = [
+            (self.created, created),
+            (self.updated, updated),
+            (self.deleted, deleted),
+            (self.held, Outcome::Held.words()),
+            (with(Outcome::Withheld), Outcome::Withheld.words()),
+            (with(Outcome::Skipped), Outcome::Skipped.words()),
+            (self.over_capacity, Outcome::OverCapacity.words()),
+            (with(Outcome::Gone), Outcome::Gone.words()),
+            (with(Outcome::Orphan), Outcome::Orphan.words()),
+            (self.failed, Outcome::Failed.words()),
+            (self.remaining, Outcome::Remaining.words()),
+        ];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        counts.join(", ")
+    }
+
     /// Adds a change and counts it.
     pub fn add(&mut self, studio: &Studio, change: &Change, outcome: Outcome) {
         let count = match (outcome, change.action) {

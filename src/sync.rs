@@ -7,6 +7,7 @@
 
 mod access;
 mod explain;
+mod foretell;
 mod judge;
 mod make;
 mod memory;
@@ -18,6 +19,7 @@ mod tell;
 mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ use tokio::time::Instant;
 
 pub use access::{Access, Survey};
 pub use explain::{Explanation, RuleExplanation, StudioExplanation};
+pub use foretell::{Foretold, Shield, Supposed};
 pub use review::Review;
 
 use crate::aws::{CallError, Tally};
@@ -77,6 +80,8 @@ pub struct Engine {
     memory: Mutex<Memory>,
     /// Changes that are being made at once, or wait for their turn.
     turns: Semaphore,
+    /// Whether any change was begun.
+    has_begun: AtomicBool,
     now_ms: fn() -> i64,
 }
 
@@ -210,6 +215,7 @@ impl Engine {
             tally,
             memory: Mutex::default(),
             turns: Semaphore::new(IN_FLIGHT),
+            has_begun: AtomicBool::new(false),
             now_ms: || Utc::now().timestamp_millis(),
         }
     }
@@ -249,6 +255,13 @@ impl Engine {
     /// The time, in milliseconds since 1970.
     pub fn now_ms(&self) -> i64 {
         (self.now_ms)()
+    }
+
+    /// Begins no change any more, and finishes those that are being made: what was
+    /// not begun remains. Returns whether any was.
+    pub fn stop(&self) -> bool {
+        self.turns.close();
+        self.has_begun.load(Ordering::Relaxed)
     }
 
     /// Requests sent until now, since the tally was last taken.

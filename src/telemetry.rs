@@ -114,6 +114,7 @@ pub(crate) fn report(report: &Report) {
         over_capacity,
         failed,
         remaining,
+        unresolved,
         changes: _,
         problems,
     } = report;
@@ -130,6 +131,7 @@ pub(crate) fn report(report: &Report) {
         over_capacity,
         failed,
         remaining,
+        unresolved,
         problems = problems.len(),
         "report"
     );
@@ -178,7 +180,7 @@ pub fn metrics(
         ("Unfinished", json!(counts.unfinished)),
         ("Ignored", json!(counts.ignored)),
         ("Rejected", json!(counts.rejected)),
-        ("UnresolvedRules", json!(pass.unresolved_rules)),
+        ("UnresolvedRules", json!(pass.report.unresolved)),
         ("Throttled", json!(counts.throttled)),
         ("ApiCalls", json!(counts.api_calls)),
     ]);

@@ -180,6 +180,11 @@ impl Account {
         }
     }
 
+    /// The account of the credentials, if STS says.
+    pub(super) async fn id(&self) -> Result<Option<String>, String> {
+        Ok(self.asked().await?.account.clone())
+    }
+
     /// Where it works, in a line.
     pub(super) async fn place(&self, table: Option<&Table>) -> Result<String, String> {
         let Asked { sdk, account } = self.asked().await?;

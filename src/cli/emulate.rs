@@ -8,6 +8,7 @@ use std::process::{Command, ExitCode, ExitStatus};
 use clap::Args;
 
 use super::output::outln;
+use super::stop::told_to_stop;
 use crate::emulator::{Emulator, World};
 
 #[derive(Debug, Args)]
@@ -114,20 +115,4 @@ fn code(status: ExitStatus) -> ExitCode {
     let code = status.code().or(of_signal.map(|signal| 128 + signal));
     let code = code.and_then(|code| u8::try_from(code).ok());
     code.map_or(ExitCode::FAILURE, ExitCode::from)
-}
-
-/// Ctrl-C, or what stops a container. The first process of one is not stopped
-/// by a signal that it doesn't wait for.
-async fn told_to_stop() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            stopped = tokio::signal::ctrl_c() => stopped,
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }

@@ -186,14 +186,18 @@ async fn one_group(engine: &Engine, id: &Id) -> Result<Option<Group>, String> {
     let name = engine.store().describe_group(id, no_deadline());
     let members = engine.store().members(id, no_deadline());
     let (name, members) = join(name, members).await;
-    Ok(match (name.map_err(told)?, members.map_err(told)?) {
-        (Answer::Is(name), Answer::Is(members)) => Some(Group {
+    match (name.map_err(told)?, members.map_err(told)?) {
+        (Answer::Is(name), Answer::Is(members)) => Ok(Some(Group {
             id: id.clone(),
             name: name.filter(|name| !name.is_empty()),
             members,
-        }),
-        _ => None,
-    })
+        })),
+        (Answer::Gone, _) => Ok(None),
+        // Only looking it up tells that it is gone.
+        _ => Err(format!(
+            "GROUP {id} is there, but its members could not be read; try again"
+        )),
+    }
 }
 
 /// Nothing, if the user is gone.

@@ -151,11 +151,9 @@ impl Arguments {
             None if self.of.account.store_id().is_err() => None,
             None => {
                 let store = connected.engine.store();
-                let found = match kind {
-                    IdentityType::User => store.user_id(name, no_deadline()).await,
-                    IdentityType::Group => store.group_id(name, no_deadline()).await,
-                };
-                found.map_err(|error| error.to_string())?.known().cloned()
+                let found = store.called(kind, name, no_deadline()).await;
+                let found = found.map_err(|error| error.to_string())?;
+                found.known().map(|identity| identity.id.clone())
             }
         };
         if id.is_none() {

@@ -33,10 +33,12 @@ pub(super) enum Call {
     Create(WithPolicy),
     /// Give a mapping another session policy
     #[command(
-        after_help = "Example:\n  emr-studio-sync mapping update --table policy.toml \\\n    \
+        after_help = "With a table, what its `protect` means is left alone, and what the next full \
+        pass will make of the mapping is said.\n\n\
+        Example:\n  emr-studio-sync mapping update --table policy.toml \\\n    \
         --studio analytics --user alice@example.com --session-policy analyst"
     )]
-    Update(WithPolicy),
+    Update(Update),
     /// Show one mapping
     #[command(
         after_help = "Example:\n  emr-studio-sync mapping get --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY \\\n    \
@@ -45,7 +47,9 @@ pub(super) enum Call {
     Get(Get),
     /// Delete a mapping
     #[command(
-        after_help = "Deleting a mapping does not end a session that is open already.\n\n\
+        after_help = "Deleting a mapping does not end a session that is open already. With a table, \
+        what its `protect` means is left alone, and what the next full pass will make of it is \
+        said.\n\n\
         Example:\n  emr-studio-sync mapping delete --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY \\\n    \
         --user-id 0a1b2c3d-1001-7001-8001-00000000a001 --yes"
     )]
@@ -92,6 +96,15 @@ pub(super) struct WithPolicy {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Update {
+    /// Also what the table protects
+    #[arg(long)]
+    even_protected: bool,
+    #[command(flatten)]
+    with: WithPolicy,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Get {
     /// The Studio, by alias or id
     #[arg(long, value_name = "ALIAS|ID")]
@@ -115,6 +128,9 @@ pub(super) struct Delete {
     /// Don't ask
     #[arg(long)]
     yes: bool,
+    /// Also what the table protects
+    #[arg(long)]
+    even_protected: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -163,15 +179,21 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
         }
         None => {}
     }
+    let then = hands.foretold(studio, &identity, None, Some(&policy));
+    let then = then.await?;
     let change = by_hand(Action::Create, &identity, Some(&policy), None);
     if hands.make(studio, &change).await? == Made::Collided {
         return Err(already(&hands, studio, &name, "another session policy"));
     }
-    hands.foretell(studio, &policy);
+    hands.tell(then.as_ref(), &name);
     say("+", &hands, studio, &name, &hands.words.policy(&policy))
 }
 
-async fn update(arguments: WithPolicy) -> Result<(), String> {
+async fn update(arguments: Update) -> Result<(), String> {
+    let Update {
+        even_protected,
+        with: arguments,
+    } = arguments;
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
     let (hands, studio, identity, name) = found.await?;
     say_place(&hands.place, Output::Table)?;
@@ -183,6 +205,9 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
     if has.session_policy == policy {
         return say("=", &hands, studio, &name, &hands.words.policy(&policy));
     }
+    let then = hands.foretold(studio, &identity, Some(&has), Some(&policy));
+    let then = then.await?;
+    hands.may_change(studio, &name, then.as_ref(), even_protected)?;
     let change = by_hand(Action::Update, &identity, Some(&policy), Some(&has));
     if hands.make(studio, &change).await? == Made::Collided {
         return Err(format!(
@@ -191,7 +216,7 @@ async fn update(arguments: WithPolicy) -> Result<(), String> {
             hands.studio(studio)
         ));
     }
-    hands.foretell(studio, &policy);
+    hands.tell(then.as_ref(), &name);
     let (from, to) = (
         hands.words.policy(&has.session_policy),
         hands.words.policy(&policy),
@@ -208,6 +233,10 @@ async fn delete(arguments: Delete) -> Result<(), String> {
     };
     let policy = hands.words.policy(&has.session_policy);
     let whose = has.name.as_deref().map_or(name, visible::name);
+    let then = hands.foretold(studio, &identity, Some(&has), None).await?;
+    hands.may_change(studio, &whose, then.as_ref(), arguments.even_protected)?;
+    // Before the question: whoever answers it should know.
+    hands.tell(then.as_ref(), &whose);
     let question = format!(
         "Delete the mapping of {whose} in {} ({policy})?",
         hands.studio(studio)
@@ -217,7 +246,6 @@ async fn delete(arguments: Delete) -> Result<(), String> {
     }
     let change = by_hand(Action::Delete, &identity, None, Some(&has));
     hands.make(studio, &change).await?;
-    hands.foretell(studio, &has.session_policy);
     say("-", &hands, studio, &whose, &policy)
 }
 

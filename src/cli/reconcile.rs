@@ -1,9 +1,11 @@
 //! `plan` and `apply`: what would change, and making it so. The same pass as the
 //! function's, with its guard and its pace.
 
+mod plan_file;
 pub(super) mod shown;
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -12,10 +14,12 @@ use super::confirm::confirmed;
 use super::connection::{Connected, Connection, no_deadline, say_place};
 use super::output::{Output, outln, say};
 use super::progress::watched;
+use super::stop::{Ended, STOPPED, stoppable};
 use crate::config::Mode;
 use crate::identity::Identity;
 use crate::report::{ChangeReport, Outcome, Pass, Report};
 use crate::sync::{Agreed, Look, Task};
+use plan_file::PlanFile;
 use shown::identity_of;
 
 /// The exit code of `plan` when there is something to do.
@@ -24,7 +28,8 @@ pub(super) const CHANGES: u8 = 2;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 nothing to do, 1 failed, 2 there are changes\n\n\
-    Example:\n  emr-studio-sync plan --table policy.toml --identity-store-id d-1234567890"
+    Examples:\n  emr-studio-sync plan --table policy.toml --identity-store-id d-1234567890\n  \
+    emr-studio-sync plan --table policy.toml --out reviewed.json"
 )]
 pub(super) struct PlanArguments {
     /// Only this Studio, by alias or id
@@ -33,6 +38,9 @@ pub(super) struct PlanArguments {
     /// Say also what is left alone, and why
     #[arg(long)]
     detailed: bool,
+    /// Write the plan into a file, for `apply FILE` to make exactly that
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -42,13 +50,20 @@ pub(super) struct PlanArguments {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, or something is still to do\n\n\
+    after_help = "Ctrl-C lets it finish what it has begun, and say what remains.\n\n\
+    Exit codes: 0 done, 1 failed, or something is still to do, or what the table names is not \
+    there, 130 stopped\n\n\
     Examples:\n  emr-studio-sync apply --table policy.toml --identity-store-id d-1234567890\n  \
-    emr-studio-sync apply --table policy.toml --approve 0f3c9a6b21d4e875"
+    emr-studio-sync apply --table policy.toml --approve 0f3c9a6b21d4e875\n  \
+    emr-studio-sync apply reviewed.json --table policy.toml"
 )]
 pub(super) struct ApplyArguments {
+    /// A plan that `plan --out` has written: exactly that is made, or nothing, if
+    /// something else is to be done by now
+    #[arg(value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Only this Studio, by alias or id
-    #[arg(long, value_name = "ALIAS|ID")]
+    #[arg(long, value_name = "ALIAS|ID", conflicts_with = "plan")]
     studio: Option<String>,
     /// Don't ask
     #[arg(long)]
@@ -67,7 +82,7 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
     say_place(&connected.place, arguments.output)?;
     let studio = arguments.studio.as_deref();
-    let pass = connected.pass(studio, None, Mode::Plan, None).await?;
+    let pass = connected.planned(studio, None).await?;
     let detailed = arguments.detailed;
     if detailed || arguments.output == Output::Json {
         connected.learn_left_alone(&pass).await;
@@ -76,6 +91,16 @@ pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
         Output::Json => outln!("{:#}", connected.json(&pass)),
         Output::Csv => connected.print_csv(&pass, detailed)?,
         Output::Table => say(connected.tell(&pass, detailed))?,
+    }
+    if let Some(path) = &arguments.out {
+        if !is_sound(&pass) {
+            return Err(format!(
+                "not everything could be read, so {} was not written",
+                path.display()
+            ));
+        }
+        let account = arguments.connection.account().id().await?;
+        PlanFile::write(path, &connected, &pass, studio, account)?;
     }
     Ok(code_of_plan(&pass))
 }
@@ -92,8 +117,22 @@ pub(super) fn code_of_plan(pass: &Pass) -> ExitCode {
 pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String> {
     let mut connected = arguments.connection.connect().await?;
     say_place(&connected.place, arguments.output)?;
-    let (studio, approve) = (arguments.studio.as_deref(), arguments.approve.as_deref());
-    let planned = connected.pass(studio, approve, Mode::Plan, None).await?;
+    let reviewed = arguments.plan.as_deref().map(PlanFile::read).transpose()?;
+    if let Some(reviewed) = &reviewed {
+        let account = arguments.connection.account().id().await?;
+        reviewed.is_for(&connected, account.as_deref())?;
+    }
+    let studio = reviewed.as_ref().and_then(|plan| plan.studio.as_deref());
+    let studio = arguments.studio.as_deref().or(studio);
+    let approve = arguments.approve.as_deref();
+    let planned = connected.planned(studio, approve).await?;
+    if let Some(wrong) = planned.report.wrong_approval() {
+        return Err(format!("--{wrong}. Nothing else was changed either"));
+    }
+    if let Some(reviewed) = &reviewed {
+        connected.learn_names_of(reviewed.whose(), &planned).await;
+        reviewed.is_still(&connected, &planned, approve)?;
+    }
     let to_do = connected.to_do(&planned);
     let asks = !to_do.is_empty() && !arguments.yes;
     match arguments.output {
@@ -107,18 +146,24 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
     if asks && !confirmed(&connected.place, "Make these changes?")? {
         return Err("nothing was changed".to_owned());
     }
-    let pass = match to_do.is_empty() {
-        true => Pass {
-            report: Report {
+    let (pass, stopped) = match to_do.is_empty() {
+        true => {
+            let report = Report {
                 mode: Mode::Apply.name(),
                 ..planned.report
-            },
-            ..planned
-        },
+            };
+            (Pass { report, ..planned }, false)
+        }
         false => {
-            let made = connected.pass(studio, approve, Mode::Apply, Some(&to_do));
-            let made = made.await?;
-            connected.compared(made, &planned, &to_do)
+            let (made, stopped) = match connected.make(studio, approve, &to_do).await? {
+                Ended::Whole(made) => (made, false),
+                Ended::Stopped(made) => (made, true),
+                Ended::Unbegun => {
+                    anstream::eprintln!("stopped: nothing was changed");
+                    return Ok(ExitCode::from(STOPPED));
+                }
+            };
+            (connected.compared(made, &planned, &to_do), stopped)
         }
     };
     match arguments.output {
@@ -128,15 +173,20 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
         }
         Output::Csv => connected.print_csv(&pass, false)?,
         Output::Table if to_do.is_empty() => {}
-        Output::Table => say(connected.tell_made(&pass))?,
+        Output::Table => say(connected.tell_made(&pass, stopped))?,
+    }
+    if stopped {
+        return Ok(ExitCode::from(STOPPED));
     }
     let is_done = |change: &&ChangeReport| change.outcome == Outcome::Done;
     let done = pass.report.changes.iter().filter(is_done).count();
     let all_done = done == pass.report.changes.len() && done == to_do.len();
-    Ok(match is_sound(&pass) && all_done {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(
+        match is_sound(&pass) && all_done && pass.report.unresolved == 0 {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        },
+    )
 }
 
 /// Whether everything that was tried went well.
@@ -145,33 +195,55 @@ pub(super) fn is_sound(pass: &Pass) -> bool {
 }
 
 impl Connected {
-    async fn pass(
+    /// A pass that changes nothing.
+    pub(super) async fn planned(
         &mut self,
         studio: Option<&str>,
         approve: Option<&str>,
-        mode: Mode,
-        agreed: Option<&BTreeSet<Agreed>>,
     ) -> Result<Pass, String> {
-        let studio = studio.map(|name| self.studio(name)).transpose()?;
         let task = Task {
-            look: Look::everything(studio, no_deadline()),
+            look: Look::everything(self.only(studio)?, no_deadline()),
             approve,
-            agreed,
-            mode,
+            agreed: None,
+            mode: Mode::Plan,
         };
-        let doing = match mode {
-            Mode::Plan => "reading",
-            Mode::Apply => "applying",
+        let pass = watched(&self.engine, "reading", self.engine.pass(&task)).await;
+        self.learn_names_of_changes(&pass).await;
+        Ok(pass)
+    }
+
+    /// Makes what somebody has agreed to, until somebody says stop.
+    async fn make(
+        &mut self,
+        studio: Option<&str>,
+        approve: Option<&str>,
+        agreed: &BTreeSet<Agreed>,
+    ) -> Result<Ended<Pass>, String> {
+        let task = Task {
+            look: Look::everything(self.only(studio)?, no_deadline()),
+            approve,
+            agreed: Some(agreed),
+            mode: Mode::Apply,
         };
-        let pass = watched(&self.engine, doing, self.engine.pass(&task)).await;
+        let passing = watched(&self.engine, "applying", self.engine.pass(&task));
+        let ended = stoppable(&self.engine, passing).await;
+        if let Ended::Whole(pass) | Ended::Stopped(pass) = &ended {
+            self.learn_names_of_changes(pass).await;
+        }
+        Ok(ended)
+    }
+
+    fn only(&self, studio: Option<&str>) -> Result<Option<usize>, String> {
+        studio.map(|name| self.studio(name)).transpose()
+    }
+
+    pub(super) async fn learn_names_of_changes(&mut self, pass: &Pass) {
         let of_change = |change: &ChangeReport| {
             let group = change.via_group.clone().map(Identity::group);
             [Some(identity_of(change)), group]
         };
         let named = pass.report.changes.iter().flat_map(of_change).flatten();
-        let named = named.collect();
-        self.learn_names_of(named, &pass).await;
-        Ok(pass)
+        self.learn_names_of(named.collect(), pass).await;
     }
 
     async fn learn_left_alone(&mut self, pass: &Pass) {
@@ -180,7 +252,7 @@ impl Connected {
         self.learn_names_of(left, pass).await;
     }
 
-    pub(super) async fn learn_names_of(&mut self, mut whose: BTreeSet<Identity>, pass: &Pass) {
+    async fn learn_names_of(&mut self, mut whose: BTreeSet<Identity>, pass: &Pass) {
         whose.retain(|identity| !self.words.names.contains_key(identity));
         let names = self.engine.names(&whose, no_deadline());
         let names = watched(&self.engine, "looking up names", names).await;
@@ -213,7 +285,10 @@ impl Connected {
     fn compared(&self, mut made: Pass, planned: &Pass, to_do: &BTreeSet<Agreed>) -> Pass {
         let shown = self.agreed(planned.report.changes.iter());
         let found = self.agreed(made.report.changes.iter());
-        let new = found.difference(&shown).count();
+        // For what has no room it would be in vain to apply again.
+        let has_room = |change: &&ChangeReport| change.outcome != Outcome::OverCapacity;
+        let new = self.agreed(made.report.changes.iter().filter(has_room));
+        let new = new.difference(&shown).count();
         let gone = to_do.difference(&found).count();
         if new > 0 {
             made.report.problems.push(format!(

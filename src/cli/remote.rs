@@ -2,7 +2,6 @@
 
 pub(super) mod lambda;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -16,12 +15,11 @@ use super::connection::{Account, Connected};
 use super::explain::{self, Whom};
 use super::output::{Output, outln, put, say};
 use super::reconcile::code_of_plan;
-use super::reconcile::shown::identity_of;
 use super::table;
 use super::words::Words;
 use crate::config::Mode;
 use crate::event::Subject;
-use crate::identity::{Identity, IdentityType};
+use crate::identity::IdentityType;
 use crate::policy::document::{Document, Studio};
 use crate::policy::read;
 use crate::report::{ChangeReport, Outcome, Pass, Report};
@@ -239,9 +237,8 @@ async fn reconcile(arguments: Reconcile, approve: Option<String>) -> Result<Exit
     let function = to.reach().await?;
     let order = |action: &str| json!({ "action": action, "studio": studio, "approve": approve });
     let (connected, planned) = function.pass(order("plan")).await?;
-    let mut problems = planned.report.problems.iter();
-    if let Some(another) = problems.find(|problem| problem.starts_with("approve: ")) {
-        return Err(another.clone());
+    if let Some(wrong) = planned.report.wrong_approval() {
+        return Err(wrong.to_owned());
     }
     let planned_ones = planned.report.changes.iter();
     let to_do = planned_ones.filter(|change| change.outcome == Outcome::Planned);
@@ -265,19 +262,23 @@ async fn reconcile(arguments: Reconcile, approve: Option<String>) -> Result<Exit
         Output::Json => outln!("{:#}", connected.json(&made)),
         Output::Csv => connected.print_csv(&made, false)?,
         Output::Table if to_do == 0 => {}
-        Output::Table => say(connected.tell_made(&made))?,
+        Output::Table => say(connected.tell_made(&made, false))?,
     }
     if to_do > 0 && made.report.mode == Mode::Plan.name() {
         return Err("nothing was changed: the function is deployed with Mode plan".to_owned());
     }
     let mut all = made.report.changes.iter();
     let all_done = all.all(|change| change.outcome == Outcome::Done);
-    Ok(
-        match all_done && made.report.failed == 0 && made.report.remaining == 0 {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        },
-    )
+    let Report {
+        failed,
+        remaining,
+        unresolved,
+        ..
+    } = made.report;
+    Ok(match all_done && failed + remaining + unresolved == 0 {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 async fn explain(arguments: Explain) -> Result<ExitCode, String> {
@@ -401,23 +402,20 @@ impl Function<'_> {
             over_capacity: part(&answer, "over_capacity")?,
             failed: part(&answer, "failed")?,
             remaining: part(&answer, "remaining")?,
+            // What an older release does not say.
+            unresolved: part(&answer, "unresolved").unwrap_or_default(),
             problems: part(&answer, "problems")?,
             changes,
         };
         let of_change = |change: &ChangeReport| (change.studio.clone(), change.studio_id.clone());
         let studios = report.changes.iter().map(of_change);
         let mut connected = self.to.connect(studios.collect()).await?;
-        let named = report.changes.iter().flat_map(|change| {
-            let group = change.via_group.clone().map(Identity::group);
-            [Some(identity_of(change)), group]
-        });
-        let whose: BTreeSet<Identity> = named.flatten().collect();
         let pass = Pass {
             report,
             ..Pass::default()
         };
         if self.to.account.store_id().is_ok() {
-            connected.learn_names_of(whose, &pass).await;
+            connected.learn_names_of_changes(&pass).await;
         }
         Ok((connected, pass))
     }

@@ -82,7 +82,7 @@ impl Words {
         };
         let outcome = match change.outcome {
             Outcome::Done | Outcome::Planned => String::new(),
-            other => format!("  {}", other.name()),
+            other => format!("  {}", other.words()),
         };
         let policies = (&change.previous_policy, &change.session_policy);
         Line {

@@ -93,6 +93,12 @@ pub enum FaultKind {
         /// `ResourceType` beside it: whether AWS gives both is not published.
         resource_type: Option<String>,
     },
+    /// 400 `ResourceNotFoundException` of the Identity Store, without a reason.
+    /// Nothing is done.
+    NotFound {
+        /// `USER` or `GROUP`.
+        resource_type: String,
+    },
     /// The connection is closed, and nothing was done.
     DropBefore,
     /// The connection is closed, and it was done.
@@ -282,6 +288,11 @@ impl FaultKind {
                     Some(kind) => refusal.with("ResourceType", kind),
                     None => refusal,
                 }
+            }
+            FaultKind::NotFound { resource_type } => {
+                let message = format!("{resource_type} not found.");
+                Refusal::modelled(400, "ResourceNotFoundException", &message)
+                    .with("ResourceType", resource_type)
             }
             _ => return None,
         };

@@ -138,17 +138,7 @@ impl Table {
             doubts.extend(self.doubt_missing(&row, directory));
             row.doubt_unread(directory, reach, &mut doubts);
         }
-        let protect = self.protect.iter().enumerate();
-        for (index, entry) in protect.filter(|(_, entry)| entry.needs_directory()) {
-            let row = Row {
-                place: format!("protect[{index}]"),
-                rule: None,
-                select: &entry.select,
-                assign: entry.assign,
-            };
-            doubts.extend(self.doubt_missing(&row, directory));
-            row.doubt_unread(directory, reach, &mut doubts);
-        }
+        doubts.extend(self.doubts_of_protect(directory, reach));
         if self.on_disabled_user == OnDisabledUser::Remove {
             for fit in self.fits(studio, directory, reach) {
                 let user = fit.identity;
@@ -162,6 +152,23 @@ impl Table {
             }
         }
         doubts.into_iter().collect()
+    }
+
+    /// What of the reading is missing to tell whom `protect` means.
+    pub fn doubts_of_protect(&self, directory: &Directory, reach: &Reach) -> BTreeSet<Doubt> {
+        let mut doubts = BTreeSet::new();
+        let protect = self.protect.iter().enumerate();
+        for (index, entry) in protect.filter(|(_, entry)| entry.needs_directory()) {
+            let row = Row {
+                place: format!("protect[{index}]"),
+                rule: None,
+                select: &entry.select,
+                assign: entry.assign,
+            };
+            doubts.extend(self.doubt_missing(&row, directory));
+            row.doubt_unread(directory, reach, &mut doubts);
+        }
+        doubts
     }
 
     /// The doubt that follows from a row which leads nowhere. A rule that names a

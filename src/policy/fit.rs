@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::{Assign, OnDisabledUser, Rule, Selector, Table};
+use super::{Assign, OnDisabledUser, Protected, Rule, Selector, Table};
 use crate::identity::{Id, Identity, IdentityType};
 
 /// What was read of the identity store, as far as somebody asked.
@@ -209,35 +209,46 @@ impl Table {
     /// Whether an identity's mapping may never be changed or deleted. `name` is
     /// the one the mapping was made under, if known.
     pub fn protects(&self, identity: &Identity, name: Option<&str>, directory: &Directory) -> bool {
+        self.protected_by(identity, name, directory).is_some()
+    }
+
+    /// The first entry of `protect` that says so, by its place in the table.
+    pub fn protected_by(
+        &self,
+        identity: &Identity,
+        name: Option<&str>,
+        directory: &Directory,
+    ) -> Option<usize> {
+        let mut entries = self.protect.iter();
+        entries.position(|entry| entry.means(identity, name, directory))
+    }
+}
+
+impl Protected {
+    fn means(&self, identity: &Identity, name: Option<&str>, directory: &Directory) -> bool {
+        let selected = directory.selected.get(&self.select);
+        let ids = selected.and_then(Answer::known);
+        let is_of_kind = self.select.kind() == identity.kind;
         let by_name = match name {
-            Some(name) => self.protects_name(identity.kind, name),
+            Some(name) => {
+                self.assign != Some(Assign::Members) && self.select.names(identity.kind, name)
+            }
             // Somebody protected is gone, and this could be theirs.
-            None => self.protect.iter().any(|entry| {
-                entry.select.kind() == identity.kind
-                    && entry.select.is_name()
-                    && directory.selected.get(&entry.select) == Some(&Answer::Gone)
-            }),
+            None => is_of_kind && self.select.is_name() && selected == Some(&Answer::Gone),
         };
-        if by_name {
-            return true;
-        }
-        self.protect.iter().any(|entry| {
-            let selected = directory.selected.get(&entry.select);
-            let ids = selected.and_then(Answer::known);
-            let itself = entry.select.kind() == identity.kind
-                && entry.assign != Some(Assign::Members)
-                // Who is protected by id stays so when gone from the directory.
-                && (entry.select.id() == Some(&identity.id)
-                    || ids.is_some_and(|ids| ids.contains(&identity.id)));
-            let as_member = entry.select.kind() == IdentityType::Group
-                && identity.kind == IdentityType::User
-                && entry.assign != Some(Assign::Group)
-                && ids
-                    .into_iter()
-                    .flatten()
-                    .any(|group| directory.holds(group, &identity.id) == Some(true));
-            itself || as_member
-        })
+        let itself = is_of_kind
+            && self.assign != Some(Assign::Members)
+            // Who is protected by id stays so when gone from the directory.
+            && (self.select.id() == Some(&identity.id)
+                || ids.is_some_and(|ids| ids.contains(&identity.id)));
+        let as_member = self.select.kind() == IdentityType::Group
+            && identity.kind == IdentityType::User
+            && self.assign != Some(Assign::Group)
+            && ids
+                .into_iter()
+                .flatten()
+                .any(|group| directory.holds(group, &identity.id) == Some(true));
+        by_name || itself || as_member
     }
 }
 

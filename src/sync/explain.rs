@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::foretell::Supposed;
 use super::observe::Observation;
 use super::{Engine, Look};
 use crate::event::Subject;
@@ -48,7 +49,7 @@ pub struct StudioExplanation {
     pub verdict: String,
     /// What a plan for this identity alone would do.
     #[serde(skip)]
-    change: Option<Action>,
+    pub(super) change: Option<Action>,
 }
 
 /// A rule that fits.
@@ -71,14 +72,15 @@ impl Engine {
         deadline: Instant,
     ) -> Explanation {
         let (kind, found) = match subject {
-            Subject::Id(identity) => (identity.kind, Ok(Answer::Is(identity.id.clone()))),
-            Subject::Name(IdentityType::User, name) => {
-                (IdentityType::User, self.store.user_id(name, deadline).await)
+            Subject::Id(identity) => {
+                // That somebody is gone is no reason not to explain their mapping.
+                let there = self.store.look_up(identity, deadline).await;
+                (
+                    identity.kind,
+                    there.map(|there| there.map(|_| identity.clone())),
+                )
             }
-            Subject::Name(IdentityType::Group, name) => (
-                IdentityType::Group,
-                self.store.group_id(name, deadline).await,
-            ),
+            Subject::Name(kind, name) => (*kind, self.store.called(*kind, name, deadline).await),
         };
         let mut explanation = Explanation {
             action: "explain",
@@ -87,28 +89,46 @@ impl Engine {
             studios: Vec::new(),
             problems: Vec::new(),
         };
-        let id = match found {
-            Ok(Answer::Is(id)) => id,
-            Ok(Answer::Gone | Answer::Unread { .. }) => {
+        let is_gone = matches!(found, Ok(Answer::Gone));
+        let identity = match (found, subject) {
+            (Ok(Answer::Is(identity)), _) => identity,
+            (Ok(Answer::Gone), Subject::Id(identity)) => identity.clone(),
+            (Ok(Answer::Gone), Subject::Name(..)) => {
                 explanation
                     .problems
                     .push(format!("there is no {kind} of that name"));
                 return explanation;
             }
-            Err(error) => {
+            // The mappings may be readable all the same.
+            (Ok(Answer::Unread { .. }), Subject::Id(identity)) => identity.clone(),
+            (Err(error), Subject::Id(identity)) => {
+                explanation.problems.push(error.to_string());
+                identity.clone()
+            }
+            (Ok(Answer::Unread { .. }), Subject::Name(..)) => {
+                explanation
+                    .problems
+                    .push(format!("whether there is such a {kind} could not be read"));
+                return explanation;
+            }
+            (Err(error), Subject::Name(..)) => {
                 explanation.problems.push(error.to_string());
                 return explanation;
             }
         };
-        let identity = Identity { kind, id };
         explanation.identity_id = Some(identity.id.clone());
         let who = BTreeSet::from([identity.clone()]);
         let look = Look::at(who, studio, deadline);
         let seen = self.observe(&look, true).await;
-        explanation.problems = self.not_read(&seen);
+        for problem in self.not_read(&seen) {
+            if !explanation.problems.contains(&problem) {
+                explanation.problems.push(problem);
+            }
+        }
         for studio in seen.studios.keys() {
-            let mut one = self.explain_in(*studio, &identity, &seen);
-            let (verdict, problems) = self.hindered(*studio, &identity, &one, deadline).await;
+            let mut one = self.explain_in(*studio, &identity, is_gone, &seen);
+            let hindered = self.hindered(*studio, &identity, &one, None, deadline);
+            let (verdict, problems) = hindered.await;
             if let Some(verdict) = verdict {
                 one.verdict = verdict;
             }
@@ -123,7 +143,7 @@ impl Engine {
     }
 
     /// What could not be read, in words.
-    fn not_read(&self, seen: &Observation) -> Vec<String> {
+    pub(super) fn not_read(&self, seen: &Observation) -> Vec<String> {
         let failures = seen.reading.failures.iter();
         let mut problems: Vec<String> = failures.map(|failure| failure.error.to_string()).collect();
         for (studio, looked) in &seen.studios {
@@ -138,20 +158,24 @@ impl Engine {
     }
 
     /// What keeps a change from being made that a plan for this identity alone
-    /// would make: that depends on all the others of its Studio. Second, what of
-    /// those could not be read.
-    async fn hindered(
+    /// would make: that depends on all the others of its Studio, and on a mapping
+    /// of its own that is only supposed. Second, what of those could not be read.
+    pub(super) async fn hindered(
         &self,
         studio: usize,
         identity: &Identity,
         one: &StudioExplanation,
+        supposed: Option<&Supposed>,
         deadline: Instant,
     ) -> (Option<String>, Vec<String>) {
         let Some(change) = one.change else {
             return (None, Vec::new());
         };
         let look = Look::everything(Some(studio), deadline);
-        let seen = self.observe(&look, false).await;
+        let mut seen = self.observe(&look, false).await;
+        if let Some(supposed) = supposed {
+            self.suppose(studio, identity, supposed, &mut seen);
+        }
         let problems = self.not_read(&seen);
         let looked = &seen.studios[&studio];
         let plan = self.plan(studio, &seen.reading, looked);
@@ -160,11 +184,14 @@ impl Engine {
             Some(plan) if plan.withholds(identity) => Some(withheld(&plan, identity)),
             Some(plan) => match self.fate(&look, looked, &plan, identity).await {
                 Some(Outcome::Held) => Some(
-                    "too many would go at once, and all are held until somebody approves"
-                        .to_owned(),
+                    "held, since too many would go at once, until somebody approves".to_owned(),
                 ),
-                Some(Outcome::OverCapacity) => Some("the Studio has no room left".to_owned()),
-                Some(Outcome::Withheld) => Some("the Studio could not be counted".to_owned()),
+                Some(Outcome::OverCapacity) => {
+                    Some("over capacity, the Studio has no room left".to_owned())
+                }
+                Some(Outcome::Withheld) => {
+                    Some("withheld, the Studio could not be counted".to_owned())
+                }
                 _ => None,
             },
         };
@@ -176,10 +203,11 @@ impl Engine {
         (why.map(|why| format!("{what}: {why}")), problems)
     }
 
-    fn explain_in(
+    pub(super) fn explain_in(
         &self,
         studio: usize,
         identity: &Identity,
+        is_gone: bool,
         seen: &Observation,
     ) -> StudioExplanation {
         let directory = &seen.reading.directory;
@@ -237,7 +265,7 @@ impl Engine {
         let mut changes = plan.changes.iter();
         let change = changes.find(|change| change.identity == *identity);
         explanation.change = change.map(|change| change.action);
-        explanation.verdict = verdict(&plan, identity, &explanation);
+        explanation.verdict = verdict(&plan, identity, is_gone, &explanation);
         if explanation.wanted.is_none()
             && explanation.session_policy.is_none()
             && let Some(rule) = self.rule_for_members(studio, identity, directory)
@@ -273,20 +301,28 @@ impl Engine {
 fn withheld(plan: &StudioPlan, identity: &Identity) -> String {
     let doubts: BTreeSet<String> = plan.doubts_of(identity).map(ToString::to_string).collect();
     let doubts: Vec<String> = doubts.into_iter().collect();
-    format!("that is withheld: {}", doubts.join("; "))
+    format!("withheld: {}", doubts.join("; "))
 }
 
-fn verdict(plan: &StudioPlan, identity: &Identity, explanation: &StudioExplanation) -> String {
+fn verdict(
+    plan: &StudioPlan,
+    identity: &Identity,
+    is_gone: bool,
+    explanation: &StudioExplanation,
+) -> String {
     if let Some(action) = explanation.change {
         let will = match action {
             Action::Create => "is not mapped yet, and will be",
             Action::Update => "has another session policy, and will get this one",
+            Action::Delete if is_gone => {
+                "is mapped, and gone from the directory: the mapping will be deleted"
+            }
             Action::Delete if explanation.losing_rules.is_empty() => {
                 "is mapped, but no rule fits any more: the mapping will be deleted"
             }
             Action::Delete => {
-                "is mapped, but rules do not apply to a user who is disabled or gone: the mapping \
-                 will be deleted"
+                "is mapped, but rules do not apply to a user who is disabled: the mapping will be \
+                 deleted"
             }
         };
         return will.to_owned();
@@ -304,10 +340,9 @@ fn verdict(plan: &StudioPlan, identity: &Identity, explanation: &StudioExplanati
     }
     match (&explanation.wanted, explanation.losing_rules.is_empty()) {
         (Some(_), _) => "is mapped as the table says",
+        (None, _) if is_gone => "is not mapped, and gone from the directory",
         (None, true) => "is not mapped: no rule fits",
-        (None, false) => {
-            "is not mapped: rules fit, but do not apply to a user who is disabled or gone"
-        }
+        (None, false) => "is not mapped: rules fit, but do not apply to a user who is disabled",
     }
     .to_owned()
 }

@@ -10,7 +10,7 @@ use crate::config::Mode;
 use crate::guard::{self, Occupancy, Verdict};
 use crate::identity::{Identity, IdentityType};
 use crate::plan::{Action, Change, StudioPlan};
-use crate::report::{Outcome, Pass};
+use crate::report::{Outcome, Pass, WRONG_APPROVAL};
 use crate::studio::Refusal;
 
 /// What happens to the deletions of one Studio's plan.
@@ -160,11 +160,11 @@ impl Engine {
         }
         pass.report.problems.push(match &held {
             Some(current) => format!(
-                "approve: {approved} is not the set of deletions held now, which is {current}; \
+                "{WRONG_APPROVAL}{approved} is not the set of deletions held now, which is {current}; \
                  nothing was deleted. Look at the held deletions and approve that id"
             ),
             None => format!(
-                "approve: {approved} is not a set of deletions held now; nothing was deleted"
+                "{WRONG_APPROVAL}{approved} is not a set of deletions held now; nothing was deleted"
             ),
         });
     }

@@ -9,7 +9,7 @@ use super::readings::Readings;
 use super::way::{Step, Way};
 use super::{Course, Engine, Look, Task};
 use crate::aws::CallError;
-use crate::identity::{Identity, IdentityType};
+use crate::identity::Identity;
 use crate::plan::{Action, Change};
 use crate::policy::doubt::Cause;
 use crate::record::Record;
@@ -139,16 +139,7 @@ impl Engine {
         who: &Identity,
         deadline: Instant,
     ) -> Result<bool, CallError> {
-        let there = match who.kind {
-            IdentityType::User => {
-                let user = self.store.describe_user(&who.id, deadline).await?;
-                user.is_there()
-            }
-            IdentityType::Group => {
-                let group = self.store.describe_group(&who.id, deadline).await?;
-                group.is_there()
-            }
-        };
+        let there = self.store.look_up(who, deadline).await?.is_there();
         Ok(there != Some(false))
     }
 

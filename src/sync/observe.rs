@@ -285,7 +285,7 @@ impl Engine {
         Ok((listed, occupancy))
     }
 
-    fn count(&self, studio: usize, mappings: &Mappings) -> Occupancy {
+    pub(super) fn count(&self, studio: usize, mappings: &Mappings) -> Occupancy {
         let mut occupancy = Occupancy::default();
         for (identity, mapping) in mappings {
             *occupancy.of_mut(identity.kind) += 1;

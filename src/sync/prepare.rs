@@ -12,7 +12,7 @@ use super::readings::{Read, Readings};
 use super::{Engine, Task};
 use crate::aws::{CallError, Kind};
 use crate::directory::Reading;
-use crate::identity::{Identity, IdentityType};
+use crate::identity::Identity;
 use crate::plan::{self, Action, Change, StudioPlan};
 use crate::policy::Selector;
 use crate::policy::doubt::{Doubt, Whom};
@@ -99,13 +99,7 @@ impl Engine {
             .filter(|(_, who)| !known.contains_key(&who.id))
             .collect();
         let asked = named.into_iter().map(async |(selector, who)| {
-            let name = match who.kind {
-                IdentityType::Group => self.store.describe_group(&who.id, deadline).await,
-                IdentityType::User => {
-                    let user = self.store.describe_user(&who.id, deadline).await;
-                    user.map(|answer| answer.map(|user| user.name))
-                }
-            };
+            let name = self.store.look_up(&who, deadline).await;
             let Ok(Answer::Is(Some(name))) = name else {
                 return false;
             };

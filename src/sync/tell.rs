@@ -258,7 +258,7 @@ impl Engine {
                     format!("the rule maps nobody, and what it had mapped goes{renamed}")
                 }
             };
-            pass.unresolved_rules += 1;
+            pass.report.unresolved += 1;
             let problem = format!("rules[{index}]: {} is not there; {effect}", rule.select);
             pass.report.problems.push(problem);
         }
@@ -273,7 +273,7 @@ impl Engine {
                      until it is; it may be one of them, under a new name, which user_id survives"
                 }
             };
-            pass.unresolved_rules += 1;
+            pass.report.unresolved += 1;
             let problem = format!("protect[{index}]: {} is not there; {effect}", entry.select);
             pass.report.problems.push(problem);
         }

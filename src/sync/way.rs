@@ -178,14 +178,17 @@ impl<'w> Way<'w> {
         creations: Vec<&Change>,
     ) -> Vec<Step> {
         let studio = &self.engine.table.studios[self.studio];
-        // What nobody agreed to takes no room from what somebody did.
         let agrees = |change: &&Change| self.task.agrees(self.studio, change);
         let (creations, others): (Vec<_>, Vec<_>) = creations.into_iter().partition(agrees);
-        let mut steps = self.leave_all(others.into_iter(), Outcome::Skipped, None);
+        let mut steps = Vec::new();
         let (mut occupancy, mut waiting) = (*occupancy, creations);
         loop {
-            let (fitting, over) = guard::fit(studio, &occupancy, gone, waiting);
+            let (fitting, mut over) = guard::fit(studio, &occupancy, gone, waiting);
             if fitting.is_empty() {
+                // What nobody agreed to takes no room from what somebody did.
+                let (fitting, more) = guard::fit(studio, &occupancy, gone, others);
+                over.extend(more);
+                steps.extend(self.leave_all(fitting.into_iter(), Outcome::Skipped, None));
                 steps.extend(self.leave_all(over.into_iter(), Outcome::OverCapacity, None));
                 return steps;
             }
@@ -234,11 +237,19 @@ impl<'w> Way<'w> {
             let error = CallError::new(change.action.name(), Kind::NoTime, text.to_owned());
             Step::refused(change, Refusal::Other(error))
         };
-        let Ok(Ok(_turn)) = turn else {
-            return Step::refused(
-                change,
-                Refusal::Other(CallError::no_time(change.action.name())),
-            );
+        let _turn = match turn {
+            Ok(Ok(turn)) => turn,
+            // Somebody has said stop.
+            Ok(Err(_)) => {
+                return Step {
+                    passes: true,
+                    ..Step::new(change, Outcome::Remaining)
+                };
+            }
+            Err(_) => {
+                let error = CallError::no_time(change.action.name());
+                return Step::refused(change, Refusal::Other(error));
+            }
         };
         if self.trouble.load(Relaxed) >= TROUBLE {
             return later("left for later, since the Studio does not answer");
@@ -246,6 +257,7 @@ impl<'w> Way<'w> {
         if let Some(step) = self.no_longer(change).await {
             return step;
         }
+        self.engine.has_begun.store(true, Relaxed);
         let begun = Instant::now();
         let step = self.make_now(change).await;
         if step.passes && begun.elapsed() > LONG {

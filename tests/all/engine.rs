@@ -1668,3 +1668,20 @@ async fn a_creation_whose_answer_was_lost_takes_its_room() {
     bench.report(batch([joins("dan")])).await;
     assert_eq!(bench.mappings().len(), 3, "{:?}", bench.mappings());
 }
+
+#[tokio::test]
+async fn an_order_left_unfinished_says_created_only_of_what_was_created() {
+    let mut start = world();
+    let group = start.group_id("data-engineers").unwrap();
+    let down = Fault::on("IsMemberInGroups", FaultKind::ServiceUnavailable);
+    start.faults.add(down);
+    let down = Fault::on("ListGroupMemberships", FaultKind::ServiceUnavailable);
+    start.faults.add(down.containing(&group));
+    let bench = Bench::new(start, table(|_| ()), Mode::Apply).await;
+    for (action, words) in [("plan", " to create, "), ("reconcile", " created, ")] {
+        let told = bench.send(json!({ "action": action })).await.unwrap_err();
+        let told = told.to_string();
+        let counted = told.split_once("; run it again: ").expect(&told).0;
+        assert!(counted.contains(words), "{action}: {told}");
+    }
+}

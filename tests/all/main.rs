@@ -76,6 +76,8 @@ mod emulate;
 #[cfg(feature = "cli")]
 mod export;
 #[cfg(feature = "cli")]
+mod gone;
+#[cfg(feature = "cli")]
 mod json;
 #[cfg(feature = "cli")]
 mod manual;
@@ -88,6 +90,10 @@ mod names;
 #[cfg(feature = "cli")]
 mod operations;
 #[cfg(feature = "cli")]
+mod plan_file;
+#[cfg(all(feature = "cli", unix))]
+mod probe;
+#[cfg(feature = "cli")]
 mod readme;
 #[cfg(all(feature = "cli", unix))]
 mod recipe;
@@ -99,6 +105,8 @@ mod remote;
 mod report;
 #[cfg(feature = "cli")]
 mod simulate;
+#[cfg(all(feature = "cli", unix))]
+mod stop;
 #[cfg(all(feature = "cli", unix))]
 mod terminal;
 #[cfg(feature = "cli")]

@@ -3,9 +3,9 @@
 use crate::support;
 
 use emr_studio_sync::emulator::{AfterIdentityGone, Fault, FaultKind, IdentityType, World};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::desk::{Desk, said};
-use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, world};
+use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, table, world};
 
 /// Alice is mapped as an analyst.
 fn with_alice() -> World {
@@ -379,27 +379,194 @@ async fn one_studio_that_cannot_be_read_does_not_hide_the_others_and_the_exit_co
 }
 
 #[tokio::test]
-async fn whoever_maps_by_hand_is_told_what_the_function_will_make_of_it() {
-    let desk = Desk::new(world()).await;
-    let arguments = [
-        "mapping",
-        "create",
-        "--studio",
-        "analytics",
-        "--user",
-        "dave",
-    ];
-    let policy = |policy| [&arguments[..], &["--session-policy", policy]].concat();
-    let said = desk.run(&policy("analyst")).await;
+async fn whoever_changes_a_mapping_by_hand_is_told_what_the_next_full_pass_makes_of_it() {
+    let user = IdentityType::User;
+    let note = |what: &str| format!("note: the next full pass {what}");
+    for (has, call, whom, policy, told) in [
+        // It goes.
+        (
+            None,
+            "create",
+            "dave",
+            ANALYST,
+            "deletes it: no rule wants it",
+        ),
+        // It becomes another.
+        (
+            None,
+            "create",
+            "alice",
+            ANALYST,
+            "makes of it engineer, by rules[0]",
+        ),
+        (
+            Some(ENGINEER),
+            "update",
+            "alice",
+            ANALYST,
+            "makes of it engineer, by rules[0]",
+        ),
+        // It comes back.
+        (
+            Some(ENGINEER),
+            "delete",
+            "alice",
+            "",
+            "maps alice again: engineer, by rules[0]",
+        ),
+        // Nothing touches it.
+        (
+            None,
+            "create",
+            "alice",
+            ENGINEER,
+            "leaves it so: alice is mapped as the table says",
+        ),
+        (
+            Some(ANALYST),
+            "delete",
+            "dave",
+            "",
+            "leaves it so: dave is not mapped: no rule fits",
+        ),
+        (
+            None,
+            "create",
+            "dave",
+            FOREIGN,
+            "leaves it so: dave has a mapping that is not the table's, and no rule fits",
+        ),
+    ] {
+        let mut start = world();
+        if let Some(policy) = has {
+            start.map(ANALYTICS, user, whom, policy).unwrap();
+        }
+        let desk = Desk::new(start).await;
+        let more = match call {
+            "delete" => ["--yes"].to_vec(),
+            _ => ["--session-policy", policy].to_vec(),
+        };
+        let place = ["mapping", call, "--studio", "analytics", "--user", whom];
+        let said = desk.run(&[&place[..], &more].concat()).await;
+        assert_eq!(
+            (said.code, said.err),
+            (0, note(told)),
+            "{call} {whom} {policy}"
+        );
+        // And that is what it does.
+        let foretold = desk.mappings();
+        desk.run(&["apply", "--yes", "--studio", "analytics"]).await;
+        let of = format!(" {whom} ");
+        let now = |rows: Vec<String>| rows.into_iter().find(|row| row.contains(&of));
+        let stays = now(foretold) == now(desk.mappings());
+        assert_eq!(stays, told.starts_with("leaves"), "{call} {whom} {policy}");
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_the_next_full_pass_from_it_is_told_too() {
+    let start = with_alice();
+    let desk = Desk::new(start).await;
+    let small = table(|table| table["studios"]["analytics"]["limits"] = json!({ "users": 1 }));
+    desk.write("policy.json", &small.to_string());
+    let place = ["--studio", "analytics", "--user"];
+    let run = async |call: &str, whom: &str, more: &[&str]| {
+        desk.run(&[&["mapping", call], &place[..], &[whom], more].concat())
+            .await
+    };
+    // Bob, who comes before carol in the table, takes the room that alice left.
+    let said = run("create", "carol", &["--session-policy", "analyst"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let said = run("delete", "alice", &["--yes"]).await;
     assert!(
-        said.err
-            .contains("the next full pass makes of this one what the rules say"),
+        said.err.contains(
+            "leaves it so: alice is not mapped yet, and will not be now: over capacity, \
+            the Studio has no room left"
+        ),
         "{}",
         said.err
     );
-    let desk = Desk::new(world()).await;
-    let said = desk.run(&policy(FOREIGN)).await;
-    assert_eq!((said.code, said.err.as_str()), (0, ""));
+}
+
+/// Alice is mapped, and the table protects her in one way or another.
+async fn protecting(entry: Value) -> Desk {
+    let desk = Desk::new(with_alice()).await;
+    let protecting = table(|table| table["protect"] = json!([entry]));
+    desk.write("policy.json", &protecting.to_string());
+    desk
+}
+
+const TAKE: [&str; 7] = [
+    "mapping",
+    "delete",
+    "--studio",
+    "analytics",
+    "--user",
+    "alice",
+    "--yes",
+];
+const CHANGE: [&str; 8] = [
+    "mapping",
+    "update",
+    "--studio",
+    "analytics",
+    "--user",
+    "alice",
+    "--session-policy",
+    "engineer",
+];
+
+#[tokio::test]
+async fn what_the_table_protects_is_left_alone_unless_one_says_so() {
+    for (entry, told) in [
+        (json!({ "user": "alice" }), "(user \"alice\")"),
+        (json!({ "group": "data-*" }), "(group \"data-*\")"),
+    ] {
+        for call in [&TAKE[..], &CHANGE] {
+            let desk = protecting(entry.clone()).await;
+            let said = desk.run(call).await;
+            assert_eq!((said.code, said.out.as_str()), (1, ""));
+            assert_eq!(
+                said.err,
+                format!(
+                    "error: alice is protected by protect[0] {told}; nothing was changed in \
+                     analytics. To do it all the same: --even-protected"
+                )
+            );
+            assert_eq!(desk.mappings(), ["analytics USER alice analyst"]);
+            let said = desk.run(&[call, &["--even-protected"]].concat()).await;
+            assert_eq!(said.code, 0, "{}", said.err);
+            assert_ne!(desk.mappings(), ["analytics USER alice analyst"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn whom_the_table_may_protect_is_left_alone_and_it_is_said_why() {
+    let unread = protecting(json!({ "group": "seniors" })).await;
+    let denied = Fault::on("GetGroupId", FaultKind::AccessDenied);
+    let lost = protecting(json!({ "user": "break-glass" })).await;
+    for (desk, fault, told) in [
+        (
+            unread,
+            Some(denied),
+            "group \"seniors\" could not be read; GetGroupId failed: AccessDenied",
+        ),
+        (
+            lost,
+            None,
+            "the user it names is not there (renamed, deleted or misspelt)",
+        ),
+    ] {
+        desk.emulator.world().faults.rules.extend(fault);
+        let said = desk.run(&TAKE).await;
+        assert_eq!(said.code, 1, "{}", said.err);
+        let why = format!("alice may be protected: protect[0]: {told}");
+        assert!(said.err.contains(&why), "{}", said.err);
+        assert_eq!(desk.mappings(), ["analytics USER alice analyst"]);
+        let said = desk.run(&[&TAKE[..], &["--even-protected"]].concat()).await;
+        assert_eq!(said.code, 0, "{}", said.err);
+    }
 }
 
 #[tokio::test]
@@ -505,5 +672,5 @@ async fn what_is_done_by_hand_is_in_the_diagnostics_too() {
         ])
         .await;
     assert!(said.err.contains("action=\"delete\""), "{}", said.err);
-    assert!(said.err.contains("what the rules say"), "{}", said.err);
+    assert!(said.err.contains("the next full pass"), "{}", said.err);
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use emr_studio_sync::config::{Config, Mode};
 use emr_studio_sync::error::Problem;
-use emr_studio_sync::identity::{Id, IdentityType};
+use emr_studio_sync::identity::{Id, Identity, IdentityType};
+use emr_studio_sync::policy::fit::Directory;
 use emr_studio_sync::policy::lint;
 use emr_studio_sync::policy::read::{self, Format};
 use emr_studio_sync::policy::source::Source;
@@ -483,7 +484,9 @@ fn a_name_is_protected_in_any_case_and_for_its_own_kind() {
         (json!({ "group_id": GROUP }), Group, GROUP, false),
     ] {
         let table = good(&set("/protect", json!([entry])));
-        let protects = table.protects_name(kind, name);
+        let id = Id::parse("00000000-0000-4000-8000-000000000000").unwrap();
+        let somebody = Identity { kind, id };
+        let protects = table.protects(&somebody, Some(name), &Directory::default());
         assert_eq!(protects, is_protected, "{entry} and {kind} {name}");
     }
 }

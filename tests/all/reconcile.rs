@@ -302,6 +302,70 @@ async fn held_deletions_go_with_their_plan_id_and_no_other() {
 }
 
 #[tokio::test]
+async fn an_approval_of_another_set_ends_it_before_anything_at_all_is_changed() {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, "dave", ANALYST)
+        .unwrap();
+    let desk = Desk::new(start).await;
+    let before = desk.mappings();
+    for form in ["table", "json"] {
+        let wrong = ["apply", "--yes", "--approve", "0123456789abcdef"];
+        let said = desk.run(&[&wrong[..], &["--output", form]].concat()).await;
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+        assert!(
+            said.err
+                .starts_with("error: --approve: 0123456789abcdef is not a set of deletions"),
+            "{}",
+            said.err
+        );
+        assert_eq!(desk.mappings(), before);
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_room_is_told_from_what_nobody_agreed_to() {
+    let desk = Desk::new(world()).await;
+    let small = table(|table| table["studios"]["analytics"]["limits"] = json!({ "users": 2 }));
+    desk.write("policy.json", &small.to_string());
+    let said = desk.run(&["apply", "--yes", "--studio", "analytics"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.out
+            .ends_with("2 created, 1 over capacity; 0 as they should be."),
+        "{}",
+        said.out
+    );
+    assert!(!said.out.contains("skipped"), "{}", said.out);
+    let line = "+ analytics  carol                analyst               (rules[1], through \
+        data-analysts)  over capacity";
+    assert!(said.out.contains(line), "{}", said.out);
+}
+
+#[tokio::test]
+async fn a_rule_that_maps_nobody_for_what_it_names_is_not_there_fails_apply_and_is_told_by_plan() {
+    let desk = Desk::new(world()).await;
+    let lost = json!({ "user": "nobody", "studio": "science", "session_policy": "analyst" });
+    let with_lost = table(|table| table["rules"].as_array_mut().unwrap().push(lost));
+    desk.write("policy.json", &with_lost.to_string());
+    let told = "1 entry of the table leads nowhere: what it names is not there.";
+    let said = desk.run(&["apply", "--yes"]).await;
+    assert!(said.out.contains("5 created"), "{}", said.out);
+    assert_eq!(said.code, 1, "{}", said.out);
+    // Now there is nothing else to do.
+    let said = desk.run(&["plan"]).await;
+    assert_eq!(said.code, 0);
+    assert!(said.out.ends_with(told), "{}", said.out);
+    let said = desk.run(&["apply", "--yes"]).await;
+    assert_eq!(said.code, 1);
+    assert!(
+        said.out.contains("Nothing to do") && said.out.ends_with(told),
+        "{}",
+        said.out
+    );
+}
+
+#[tokio::test]
 async fn explain_tells_what_should_be_what_is_and_which_rules_come_later() {
     let desk = Desk::new(world()).await;
     desk.run(&["apply", "--yes"]).await;
@@ -426,12 +490,19 @@ async fn what_the_guard_or_the_room_keep_from_happening_is_explained_too() {
     desk.write("policy.json", &table(change).to_string());
     let dave = explained(&desk, ["--user", "dave"]).await;
     assert!(
-        dave.out.contains("held until somebody approves"),
+        dave.out
+            .contains("held, since too many would go at once, until somebody approves"),
         "{}",
         dave.out
     );
     let carol = explained(&desk, ["--user", "carol"]).await;
-    assert!(carol.out.contains("no room left"), "{}", carol.out);
+    assert!(
+        carol
+            .out
+            .contains("over capacity, the Studio has no room left"),
+        "{}",
+        carol.out
+    );
     let alice = explained(&desk, ["--user", "alice"]).await;
     assert!(
         alice.out.contains("is not mapped yet, and will be"),
@@ -487,7 +558,7 @@ async fn rules_that_do_not_apply_are_not_no_rules() {
     let remove = |table: &mut Value| table["on_disabled_user"] = json!("remove");
     desk.write("policy.json", &table(remove).to_string());
     let said = explained(&desk, ["--user", "alice"]).await;
-    let verdict = "rules do not apply to a user who is disabled or gone: the mapping will be";
+    let verdict = "rules do not apply to a user who is disabled: the mapping will be";
     assert!(said.out.contains(verdict), "{}", said.out);
     assert!(
         said.out.contains("would fit    engineer, by rules[0]"),

@@ -223,7 +223,7 @@ async fn what_fails_is_told_in_one_sentence() {
         (
             "ListGroups",
             FaultKind::ServerError,
-            "the function could not finish: 4 created",
+            "the function could not finish: 4 to create",
         ),
     ] {
         desk.emulator.world().faults.add(Fault::on(call, fault));

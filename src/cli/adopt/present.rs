@@ -138,10 +138,13 @@ async fn one_user(
         return Ok(None);
     };
     let groups = store.all_groups_of(user, no_deadline()).await;
-    Ok(match groups.map_err(told)? {
-        Answer::Is(groups) => Some((identity, described.name, groups)),
-        Answer::Gone | Answer::Unread { .. } => None,
-    })
+    match groups.map_err(told)? {
+        Answer::Is(groups) => Ok(Some((identity, described.name, groups))),
+        // Only looking somebody up tells that they are gone.
+        Answer::Gone | Answer::Unread { .. } => Err(format!(
+            "{identity} is there, but the groups could not be read; try again"
+        )),
+    }
 }
 
 /// A group's name; nothing, if the group is gone.
@@ -150,7 +153,7 @@ async fn one_group(
     group: &Id,
 ) -> Result<Option<(Identity, Option<String>)>, String> {
     let identity = Identity::group(group.clone());
-    let described = engine.store().describe_group(group, no_deadline()).await;
+    let described = engine.store().look_up(&identity, no_deadline()).await;
     let described = described.map_err(|error| format!("{identity}: {error}"))?;
     Ok(described.known().map(|name| (identity, name.clone())))
 }

@@ -12,13 +12,13 @@ use super::super::words::{Words, time};
 use super::Place;
 use super::rows::Row;
 use crate::event::Subject;
-use crate::identity::{Identity, IdentityType};
-use crate::plan::{Change, Mapping, Mappings};
+use crate::identity::Identity;
+use crate::plan::{Action, Change, Mapping, Mappings};
 use crate::policy::document::{Document, Studio};
 use crate::policy::fit::Answer;
-use crate::policy::{read, resolve};
+use crate::policy::{Selector, read, resolve};
 use crate::studio::{Described, Made, Refusal};
-use crate::sync::Engine;
+use crate::sync::{Engine, Foretold, Shield};
 use crate::visible;
 
 /// The services, and the words of a table, if there is one.
@@ -117,15 +117,17 @@ impl Hands {
             }
             Subject::Name(kind, name) => (kind, name),
         };
-        let found = match kind {
-            IdentityType::User => store.user_id(&name, no_deadline()).await,
-            IdentityType::Group => store.group_id(&name, no_deadline()).await,
-        };
+        let found = store.called(kind, &name, no_deadline()).await;
+        let kind = kind.to_string().to_lowercase();
         match found.map_err(|error| error.to_string())? {
-            Answer::Is(id) => Ok((Identity { kind, id }, visible::name(&name))),
-            Answer::Gone | Answer::Unread { .. } => Err(format!(
-                "there is no {} called {} in {}",
-                kind.to_string().to_lowercase(),
+            Answer::Is(identity) => Ok((identity, visible::name(&name))),
+            Answer::Gone => Err(format!(
+                "there is no {kind} called {} in {}",
+                visible::quoted(&name),
+                store.id()
+            )),
+            Answer::Unread { .. } => Err(format!(
+                "whether there is a {kind} called {} in {} could not be read",
                 visible::quoted(&name),
                 store.id()
             )),
@@ -187,14 +189,85 @@ impl Hands {
         visible::name(&self.engine.table().studios[studio].alias)
     }
 
-    /// What the function will make of a mapping made by hand.
-    pub(super) fn foretell(&self, studio: usize, session_policy: &str) {
-        if self.has_table && self.engine.table().owns(studio, session_policy) {
-            remark(
-                "note:",
-                "mappings with this session policy are the table's: the next full pass makes of \
-                 this one what the rules say",
+    /// What becomes of a mapping that is about to be changed; nothing to say
+    /// without a table.
+    pub(super) async fn foretold(
+        &self,
+        studio: usize,
+        identity: &Identity,
+        has: Option<&Mapping>,
+        session_policy: Option<&String>,
+    ) -> Result<Option<Foretold>, String> {
+        if !self.has_table {
+            return Ok(None);
+        }
+        if self.engine.store_id().is_empty() {
+            return Err(
+                "what the table says of whom is not known without the identity store: give \
+                 --identity-store-id, or no --table"
+                    .to_owned(),
             );
+        }
+        let supposed = session_policy.map(|policy| Mapping {
+            session_policy: policy.clone(),
+            ..has.cloned().unwrap_or_default()
+        });
+        let foretelling = self
+            .engine
+            .foretell(studio, identity, has, &supposed, no_deadline());
+        let foretold = watched(&self.engine, "reading", foretelling).await;
+        Ok(Some(foretold))
+    }
+
+    /// Refuses what the table protects, or may protect.
+    pub(super) fn may_change(
+        &self,
+        studio: usize,
+        name: &str,
+        then: Option<&Foretold>,
+        even_protected: bool,
+    ) -> Result<(), String> {
+        let shield = then.and_then(|then| then.shield.as_ref());
+        let Some(shield) = shield.filter(|_| !even_protected) else {
+            return Ok(());
+        };
+        let why = match shield {
+            Shield::Entry(place) => {
+                let select = &self.engine.table().protect[*place].select;
+                let whom = match select {
+                    Selector::User(user) => format!("user {}", visible::quoted(user)),
+                    other => other.to_string(),
+                };
+                format!("is protected by protect[{place}] ({whom})")
+            }
+            Shield::Unread(why) => format!("may be protected: {why}"),
+        };
+        Err(format!(
+            "{name} {why}; nothing was changed in {}. To do it all the same: --even-protected",
+            self.studio(studio)
+        ))
+    }
+
+    /// Says what the next full pass will make of a mapping changed by hand.
+    pub(super) fn tell(&self, then: Option<&Foretold>, name: &str) {
+        let Some(then) = then else {
+            return;
+        };
+        let wanted = then.wanted.as_ref();
+        let wanted = wanted.map(|rule| {
+            let policy = self.words.policy(&rule.session_policy);
+            format!("{policy}, by rules[{}]", rule.rule)
+        });
+        let wanted = wanted.unwrap_or_default();
+        let what = match then.change {
+            Some(Action::Create) => format!("maps {name} again: {wanted}"),
+            Some(Action::Update) => format!("makes of it {wanted}"),
+            Some(Action::Delete) => "deletes it: no rule wants it".to_owned(),
+            None => format!("leaves it so: {name} {}", then.verdict),
+        };
+        remark("note:", &format!("the next full pass {what}"));
+        for problem in &then.problems {
+            remark("!", problem);
         }
     }
 

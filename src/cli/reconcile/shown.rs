@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use crate::cli::connection::Connected;
 use crate::cli::output::{csv, harmless, put, remark};
 use crate::cli::words::{Line, Widths, Words, paint};
-use crate::config::Mode;
 use crate::identity::Identity;
 use crate::plan::LeftAlone;
 use crate::report::{ChangeReport, Outcome, Pass, Report};
@@ -66,18 +65,29 @@ impl Connected {
     }
 
     /// What came of the changes that were shown before: what was not done, and
-    /// how many were.
-    pub(in crate::cli) fn tell_made(&self, pass: &Pass) -> String {
-        let not_done = pass.report.changes.iter();
-        let not_done = not_done.filter(|change| change.outcome != Outcome::Done);
-        let lines: Vec<Line> = not_done.map(|change| self.words.change(change)).collect();
-        let widths = Widths::of(&lines);
-        let lines = lines.iter();
-        let lines: String = lines
-            .map(|line| format!("  {}\n", line.text(widths)))
-            .collect();
+    /// how many were. Of those that were stopped, all.
+    pub(in crate::cli) fn tell_made(&self, pass: &Pass, stopped: bool) -> String {
+        let is_done = |change: &&ChangeReport| change.outcome == Outcome::Done;
+        let (done, others): (Vec<_>, Vec<_>) = pass.report.changes.iter().partition(is_done);
+        let text = |head: &str, changes: Vec<&ChangeReport>| {
+            let head = match stopped && !changes.is_empty() {
+                true => format!("{}\n", paint(Style::new().bold(), head)),
+                false => String::new(),
+            };
+            let changes = changes.into_iter();
+            let lines: Vec<Line> = changes.map(|change| self.words.change(change)).collect();
+            let widths = Widths::of(&lines);
+            let lines = lines.iter();
+            let lines = lines.map(|line| format!("  {}\n", line.text(widths)));
+            head + &lines.collect::<String>()
+        };
+        let done = match stopped {
+            true => text("Done before it was stopped", done),
+            false => String::new(),
+        };
         format!(
-            "\n{lines}{}{}\n",
+            "\n{done}{}{}{}\n",
+            text("Not done", others),
             problems(&pass.report),
             summary(&pass.report, &self.words)
         )
@@ -147,6 +157,7 @@ impl Connected {
     pub(in crate::cli) fn json(&self, pass: &Pass) -> Value {
         let mut all = json!(pass.report);
         all["version"] = json!(JSON_VERSION);
+        all["unresolved"] = json!(pass.report.unresolved);
         for (row, change) in pass.report.changes.iter().enumerate() {
             let name = self.words.names.get(&identity_of(change));
             all["changes"][row]["identity_name"] = json!(name);
@@ -189,36 +200,19 @@ pub(in crate::cli) fn identity_of(change: &ChangeReport) -> Identity {
 
 /// The last line: how many of what.
 fn summary(report: &Report, words: &Words) -> String {
-    let with = |outcome| {
-        let changes = report.changes.iter();
-        changes.filter(|change| change.outcome == outcome).count()
-    };
-    let counts = [
-        (report.created, "to create", "created"),
-        (report.updated, "to update", "updated"),
-        (report.deleted, "to delete", "deleted"),
-        (report.held, "held", "held"),
-        (with(Outcome::Withheld), "withheld", "withheld"),
-        (with(Outcome::Skipped), "skipped", "skipped"),
-        (report.over_capacity, "over capacity", "over capacity"),
-        (report.failed, "failed", "failed"),
-    ];
-    let done = report.mode == Mode::Apply.name();
-    let counts: Vec<String> = counts
-        .into_iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, to_do, made)| format!("{count} {}", if done { made } else { to_do }))
-        .collect();
-    let mut line = match counts.is_empty() {
-        true => match report.unchanged {
+    let mut line = match report.counts() {
+        none if none.is_empty() => match report.unchanged {
             1 => "Nothing to do: 1 mapping is as it should be.".to_owned(),
             count => format!("Nothing to do: {count} mappings are as they should be."),
         },
-        false => format!(
-            "{}; {} as they should be.",
-            counts.join(", "),
-            report.unchanged
-        ),
+        counts => format!("{counts}; {} as they should be.", report.unchanged),
+    };
+    line += &match report.unresolved {
+        0 => String::new(),
+        1 => "\n1 entry of the table leads nowhere: what it names is not there.".to_owned(),
+        count => {
+            format!("\n{count} entries of the table lead nowhere: what they name is not there.")
+        }
     };
     if let Some(approving) = approving(report, words) {
         line += &format!("\n{approving}");

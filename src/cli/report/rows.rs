@@ -212,8 +212,8 @@ impl Split<'_> {
         };
         match self.people.members.get(id) {
             _ if is_gone => nobody(Finding::Gone),
-            Some(Answer::Gone) => nobody(Finding::Gone),
-            None | Some(Answer::Unread { .. }) => nobody(Finding::Unread),
+            // Only looking a group up tells that it is gone.
+            None | Some(Answer::Gone | Answer::Unread { .. }) => nobody(Finding::Unread),
             Some(Answer::Is(members)) if members.is_empty() => nobody(Finding::NoMembers),
             Some(Answer::Is(members)) => {
                 let of_member = |user: &Id| self.of_user(user, row.clone());

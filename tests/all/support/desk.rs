@@ -2,7 +2,7 @@
 //! embedded AWS.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use emr_studio_sync::emulator::{Emulator, World};
 
@@ -98,7 +98,11 @@ impl Desk {
 /// Runs a command while the embedded AWS answers from this thread.
 pub async fn said(mut command: Command) -> Said {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap());
-    let output = output.await.unwrap();
+    heard(output.await.unwrap())
+}
+
+/// What a command has said.
+pub fn heard(output: Output) -> Said {
     let text = |bytes: Vec<u8>| {
         let text = String::from_utf8(bytes).unwrap();
         let lines = text.lines().map(str::trim_end);

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import botocore
 import trustme
+import uvloop
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -345,4 +346,4 @@ def figures(seen, late, size, runs):
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

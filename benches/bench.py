@@ -251,7 +251,7 @@ def spread(values, scale=1000.0, digits=1):
 
 def zipped(path):
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         file.write(path, "bootstrap")
     return len(archive.getvalue()) / 1e6
 

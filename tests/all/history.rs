@@ -5,7 +5,7 @@ use crate::support;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, LogLine, World};
+use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, LogLine};
 use serde_json::{Value, json};
 use support::desk::{Desk, Said};
 use support::{ANALYTICS, ENGINEER, FOREIGN, table, world};

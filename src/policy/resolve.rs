@@ -338,6 +338,7 @@ const GUESSES: usize = 100;
 ///
 /// # Errors
 /// That there is none of this name, and which there are.
+#[cfg(feature = "cli")]
 pub(crate) fn session_policy(document: &Document, name: &str) -> Result<String, String> {
     arn_of(document, name, true)
 }

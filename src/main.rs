@@ -22,9 +22,7 @@ async fn main() -> ExitCode {
     }
     let config = match Config::with_warnings(var) {
         Ok((config, warnings)) => {
-            for warning in &warnings {
-                tracing::warn!(warning = %warning, "hardly meant in the table");
-            }
+            telemetry::warnings(&warnings);
             config
         }
         Err(problems) => {

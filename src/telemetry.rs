@@ -278,6 +278,18 @@ pub fn started(mode: Mode) {
     tracing::info!(version = crate::VERSION, mode = mode.name(), "started");
 }
 
+/// What in the table is allowed, and hardly meant. Of many alike the first say it:
+/// a log is read, and paid for, at each start.
+pub fn warnings(warnings: &[Problem]) {
+    const SHOWN: usize = 20;
+    for warning in warnings.iter().take(SHOWN) {
+        tracing::warn!(warning = %warning, "hardly meant in the table");
+    }
+    if let Some(more @ 1..) = warnings.len().checked_sub(SHOWN) {
+        tracing::warn!(more, "hardly meant in the table; `check` shows all");
+    }
+}
+
 /// The one error that stops a start: every problem of the configuration.
 pub fn wrong_configuration(problems: &[Problem]) {
     let text: Vec<String> = problems.iter().map(Problem::to_string).collect();

@@ -21,7 +21,7 @@ const JSON_VERSION: u32 = 1;
 #[command(
     after_help = "With --directory it plays both tables against the exported directory, and says \
     who gains, loses or changes what, by which rule; the file has to be an export with both \
-    tables. Without one it says what the tables say differently.\n\n\
+    tables, or it is no answer. Without one it says what the tables say differently.\n\n\
     Exit codes: 0 nothing changes, 1 failed, 2 something does\n\n\
     Examples:\n  git show main:policy.toml | emr-studio-sync diff - policy.toml\n  \
     emr-studio-sync export --table policy.toml --with old.toml > now.toml\n  \

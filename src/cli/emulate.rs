@@ -81,6 +81,7 @@ async fn around(
                 "AWS_PROFILE" | "AWS_DEFAULT_PROFILE" | "AWS_SESSION_TOKEN"
             )
             || matches!(name, "AWS_DEFAULT_REGION" | "IDENTITY_STORE_REGION")
+            || name == "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
     };
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(leads_elsewhere) {
@@ -91,6 +92,7 @@ async fn around(
     let mut child = command
         .spawn()
         .map_err(|error| format!("{program} cannot be run: {error}"))?;
+    let pid = child.id();
     let ended = tokio::task::spawn_blocking(move || child.wait());
     tokio::pin!(ended);
     loop {
@@ -102,8 +104,25 @@ async fn around(
             }
             // The terminal tells the command as well, which decides what that means.
             _ = tokio::signal::ctrl_c() => {}
+            told = terminated() => if told.is_ok() {
+                // What ends this process ends the command, which has no AWS then. Rust's
+                // own library sends no signals.
+                let _ = Command::new("kill").arg(pid.to_string()).status();
+            },
         }
     }
+}
+
+/// What stops a container; it comes to this process alone.
+async fn terminated() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate())?.recv().await;
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    std::future::pending().await
 }
 
 /// As a shell says it: 128 and the signal, if one has ended the command.

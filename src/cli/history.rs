@@ -20,6 +20,7 @@ use super::whereabouts::knock;
 use crate::aws::{CallError, Kind, Tally};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::log::{LOGS, Log};
+use crate::policy::resolve;
 use crate::record::Past;
 use crate::visible;
 
@@ -96,6 +97,13 @@ async fn changes(
     loop {
         let read = log.changes(since_ms, no_deadline()).await;
         let mut rows = read.map_err(&failed)?;
+        if is_first && let Some(name) = only.studio_that_nobody_knows(&rows) {
+            return Err(format!(
+                "--studio: the log has no change of a Studio {}; give --table, for which those \
+                 are that there are, or its id",
+                visible::quoted(name)
+            ));
+        }
         rows.retain(|row| only.lets_through(&row.0) && !shown.contains(row));
         if arguments.of.account.store_id().is_ok() {
             connected.learn_names_in(&rows).await;
@@ -120,6 +128,14 @@ struct Only {
 }
 
 impl Only {
+    /// A name that is no id and that the log does not have: that nothing is found
+    /// under it says nothing.
+    fn studio_that_nobody_knows(&self, rows: &[(Past, i64)]) -> Option<&str> {
+        let name = self.studio.as_deref()?;
+        let is_known = || rows.iter().any(|(past, _)| past.studio == name);
+        (!resolve::is_studio_id(name) && !is_known()).then_some(name)
+    }
+
     fn lets_through(&self, past: &Past) -> bool {
         let whom = self.identity.as_ref().is_none_or(|(kind, id, name)| {
             let is_it = match id {
@@ -134,6 +150,20 @@ impl Only {
 }
 
 impl Arguments {
+    /// The Studio that is asked for: its id, where a table has it.
+    fn studio(&self) -> Result<Option<String>, String> {
+        let (Some(name), Some(path)) = (&self.studio, &self.of.table) else {
+            return Ok(self.studio.clone());
+        };
+        let (table, _) = super::table::load(path)?;
+        match table.studio_called(name) {
+            Ok(place) => Ok(Some(table.studios[place].id.clone())),
+            // The log remembers those that are in the table no more.
+            Err(_) if resolve::is_studio_id(name) => Ok(Some(name.clone())),
+            Err(why) => Err(format!("--studio: {why}")),
+        }
+    }
+
     async fn only(&self, connected: &Connected) -> Result<Only, String> {
         let (kind, name) = match (&self.user, &self.group) {
             (Some(name), _) => (IdentityType::User, name),
@@ -141,7 +171,7 @@ impl Arguments {
             (None, None) => {
                 return Ok(Only {
                     identity: None,
-                    studio: self.studio.clone(),
+                    studio: self.studio()?,
                 });
             }
         };
@@ -166,7 +196,7 @@ impl Arguments {
         }
         Ok(Only {
             identity: Some((kind, id, name.clone())),
-            studio: self.studio.clone(),
+            studio: self.studio()?,
         })
     }
 }

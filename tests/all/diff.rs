@@ -106,6 +106,28 @@ async fn what_makes_no_difference_for_anybody_ends_with_0_and_differs_in_the_tab
 }
 
 #[tokio::test]
+async fn an_export_that_does_not_know_what_a_table_names_is_no_answer() {
+    let desk = desk(world(), |table| {
+        table["rules"][0]["group"] = json!("data-scientists");
+    })
+    .await;
+    let export = desk.run(&["export", "--table", "old.json"]).await;
+    desk.write("now.toml", &export.out);
+    desk.calls();
+    let said = diff(&desk, &BY_DIRECTORY).await;
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    // As a shell leaves it when the export has failed.
+    desk.write("now.toml", "");
+    let said = diff(&desk, &BY_DIRECTORY).await;
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(
+        said.err.contains("is it what `export` has written?"),
+        "{}",
+        said.err
+    );
+}
+
+#[tokio::test]
 async fn whom_the_table_does_not_own_or_protects_keeps_what_they_have() {
     let mut start = world();
     let user = IdentityType::User;

@@ -1,5 +1,9 @@
 //! `emulate -- COMMAND`: the embedded AWS around a command.
 
+#[cfg(unix)]
+use std::io::{BufRead, BufReader};
+#[cfg(unix)]
+use std::process::Stdio;
 use std::process::{Command, Output};
 
 const TOOL: &str = env!("CARGO_BIN_EXE_emr-studio-sync");
@@ -13,6 +17,7 @@ fn emulate(command: &[&str]) -> Output {
         .env("AWS_PROFILE", "production")
         .env("AWS_SESSION_TOKEN", "real")
         .env("AWS_ENDPOINT_URL_EMR", "http://127.0.0.1:9")
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
         .env("IDENTITY_STORE_ID", "d-0000000000")
         .output()
         .unwrap()
@@ -30,6 +35,33 @@ fn a_command_finds_the_embedded_aws_and_nothing_of_the_real_one() {
         !said.contains("production") && !said.contains("real"),
         "{said}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn what_stops_it_stops_the_command_too() {
+    let script = "trap 'exit 3' TERM; echo on; sleep 60 & wait";
+    let mut child = Command::new(TOOL)
+        .args([
+            "emulate",
+            "--listen",
+            "127.0.0.1:0",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    assert_eq!(line, "on\n");
+    let told = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(told.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
 }
 
 #[test]

@@ -230,6 +230,32 @@ async fn a_function_says_itself_where_its_log_is() {
 }
 
 #[tokio::test]
+async fn a_studio_that_nobody_knows_is_refused_and_not_taken_for_one_without_changes() {
+    let desk = desk().await;
+    let said = history(&desk, &["--studio", "analytcs"]).await;
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(
+        said.err.contains("--studio: no studio is called"),
+        "{}",
+        said.err
+    );
+    let mut without_table = desk.tool(&["history", "--stack", "studio-sync"]);
+    without_table.args(["--studio", "analytcs"]);
+    let said = tokio::task::spawn_blocking(move || without_table.output());
+    let said = said.await.unwrap().unwrap();
+    let err = String::from_utf8(said.stderr).unwrap();
+    assert!(err.contains("the log has no change of a Studio"), "{err}");
+    assert_eq!(said.status.code(), Some(1));
+    // One that is in no table any more has its id.
+    let said = history(&desk, &["--studio", "es-ZZZZZZZZZZZZZZZZZZZZZZZZZZ"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let by_alias = history(&desk, &["--studio", "analytics"]).await;
+    let by_id = history(&desk, &["--studio", ANALYTICS]).await;
+    assert_eq!(by_alias.out, by_id.out);
+    assert_eq!(by_alias.out.lines().count(), 5);
+}
+
+#[tokio::test]
 async fn a_log_that_may_not_be_read_or_is_not_there_is_told_as_that() {
     let desk = desk().await;
     let denied = Fault::on("FilterLogEvents", FaultKind::AccessDenied);

@@ -277,6 +277,24 @@ async fn what_is_hardly_meant_in_the_table_is_logged_at_the_start_without_a_name
 }
 
 #[tokio::test]
+async fn of_thousands_of_warnings_a_start_logs_the_first_and_how_many_more_there_are() {
+    let emulator = emulator(world()).await;
+    let table = table(|table| {
+        let rules = (0..1000).map(|n| {
+            json!({ "user": format!("u{n} "), "studio": "analytics", "session_policy": "analyst" })
+        });
+        table["rules"].as_array_mut().unwrap().extend(rules);
+    });
+    let lambda = lambda(&emulator, &table.to_string(), &[]).await;
+    lambda.invoke(&json!({ "action": "status" })).await.unwrap();
+    let log = lambda.log().await;
+    let warned = log.iter().filter(|line| line["warning"].is_string());
+    assert_eq!(warned.count(), 20);
+    let more = log.iter().find_map(|line| line["more"].as_u64());
+    assert!(more.unwrap() >= 980, "{more:?}");
+}
+
+#[tokio::test]
 async fn junk_is_answered_and_never_the_end_of_the_process() {
     let emulator = emulator(world()).await;
     let lambda = lambda(&emulator, &table(|_| ()).to_string(), &[]).await;

@@ -24,7 +24,7 @@ use crate::visible;
 pub(super) struct People {
     pub(super) changes: Vec<Change>,
     pub(super) problems: Vec<String>,
-    /// Whether everything was read and tried.
+    /// Whether everything was read and tried, and all that the tables name is there.
     pub(super) is_sound: bool,
     /// How many are let in as before.
     stay: usize,
@@ -72,6 +72,12 @@ impl People {
         let world = World::from_toml(&crate::cli::read(path)?)
             .map_err(|problem| format!("{}: {problem}", path.display()))?
             .world;
+        if world.users.is_empty() && world.groups.is_empty() && world.studios.is_empty() {
+            return Err(format!(
+                "{}: there is nobody in it, and no Studio: is it what `export` has written?",
+                path.display()
+            ));
+        }
         let mut people = People {
             changes: Vec::new(),
             problems: Vec::new(),
@@ -103,6 +109,7 @@ impl People {
         for (id, alias) in called {
             if !world.studios.contains_key(id) {
                 world.add_studio(id)?;
+                self.is_sound = false;
                 self.problems.push(format!(
                     "the directory was exported without the Studio {alias}: it is taken for one \
                      without mappings"
@@ -123,7 +130,8 @@ impl People {
             mode: Mode::Apply,
         };
         let pass = engine.pass(&task).await;
-        self.is_sound &= is_sound(&pass);
+        // Whom the export does not know, nobody gains or loses anything by.
+        self.is_sound &= is_sound(&pass) && pass.report.unresolved == 0;
         let told = pass.report.problems.iter();
         self.problems
             .extend(told.map(|problem| format!("{which} table: {problem}")));

@@ -79,15 +79,27 @@ struct Subjects {
     session_policy: String,
 }
 
+/// Why a mapping is still there.
+enum Kept {
+    /// It is what was made, and could not be taken back.
+    Ours(String),
+    /// It has another session policy: somebody else's.
+    Theirs(String),
+}
+
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let sdk = arguments.account.sdk().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let subjects = arguments.subjects(&region).await?;
-    let listed = subjects.look(arguments.even_in_use).await?;
+    let mut listed = subjects.look(arguments.even_in_use).await?;
     let place = arguments.account.place(None).await?;
     subjects.announce(&place, &listed);
-    if !arguments.yes && !confirmed(&place, "Go on?")? {
-        return Err("nothing was tried".to_owned());
+    if !arguments.yes {
+        if !confirmed(&place, "Go on?")? {
+            return Err("nothing was tried".to_owned());
+        }
+        // Somebody may have been mapped while the question stood.
+        listed = subjects.look(arguments.even_in_use).await?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let watching = Arc::clone(&stop);
@@ -107,7 +119,17 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         // A creation whose answer did not come may still be made.
         tokio::time::sleep(LATE).await;
     }
-    let left = subjects.put_back().await;
+    // What nobody has asked for is not ours to take back.
+    let left = match questions.calls.may_have_made() {
+        true => subjects.put_back().await,
+        false => Vec::new(),
+    };
+    if questions.is_taken {
+        return Err(format!(
+            "somebody has mapped {} meanwhile, so nothing was made; what they have: mapping get",
+            visible::name(&subjects.user_name)
+        ));
+    }
     if ended.is_ok() {
         put(questions.report(&region))?;
     }
@@ -260,7 +282,15 @@ impl Subjects {
     async fn put_back(&self) -> Vec<String> {
         let mut left = Vec::new();
         for (identity, name) in self.all() {
-            if let Err(why) = self.unmap(identity).await {
+            let unmapped = self.unmap(identity).await;
+            if let Err(Kept::Theirs(policy)) = &unmapped {
+                left.push(format!(
+                    "somebody else has mapped {} to {} meanwhile, with {policy}: that is not touched",
+                    visible::name(name),
+                    self.studio
+                ));
+            }
+            if let Err(Kept::Ours(why)) = unmapped {
                 let kind = identity.kind.to_string().to_lowercase();
                 left.push(format!(
                     "{} may still be mapped to {}: {why}. Delete that: emr-studio-sync mapping \
@@ -275,7 +305,7 @@ impl Subjects {
         left
     }
 
-    async fn unmap(&self, identity: &Identity) -> Result<(), String> {
+    async fn unmap(&self, identity: &Identity) -> Result<(), Kept> {
         let studio = self.engine.studio(0);
         let change = Change {
             action: Action::Delete,
@@ -293,6 +323,9 @@ impl Subjects {
             }
             why = match studio.mapping(identity, no_deadline()).await {
                 Ok(None) => return Ok(()),
+                Ok(Some(mapping)) if mapping.session_policy != self.session_policy => {
+                    return Err(Kept::Theirs(mapping.session_policy));
+                }
                 Ok(Some(_)) => "it is there again".to_owned(),
                 Err(refusal) => refusal.to_string(),
             };
@@ -302,7 +335,7 @@ impl Subjects {
         }
         match studio.mapping(identity, no_deadline()).await {
             Ok(None) => Ok(()),
-            _ => Err(why),
+            _ => Err(Kept::Ours(why)),
         }
     }
 }

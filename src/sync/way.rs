@@ -85,8 +85,11 @@ impl Step {
 
 impl Task<'_> {
     fn agrees(&self, studio: usize, change: &Change) -> bool {
-        let policy = change.session_policy.clone();
-        let this = (studio, change.action, change.identity.clone(), policy);
+        let (to, from) = (
+            change.session_policy.clone(),
+            change.previous_policy.clone(),
+        );
+        let this = (studio, change.action, change.identity.clone(), to, from);
         self.agreed.is_none_or(|agreed| agreed.contains(&this))
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Hands {
     document: Document,
     pub(super) words: Words,
     has_table: bool,
+    /// Whether the Studio that is meant is one of the table's.
+    is_in_table: bool,
     /// Where it works, in a line.
     pub(super) place: String,
 }
@@ -57,7 +59,8 @@ impl Place {
                 "--studio: {studio:?} is not a Studio's id (es-…); for aliases, give --table"
             ));
         }
-        let hands = self.hands(document, whom).await?;
+        let mut hands = self.hands(document, whom).await?;
+        hands.is_in_table = known;
         let found = hands.engine.table().studio_called(studio);
         let studio = found.map_err(|why| format!("--studio: {why}"))?;
         Ok((hands, studio))
@@ -102,6 +105,7 @@ impl Place {
             words: Words::of(&document),
             document,
             has_table: self.table.is_some(),
+            is_in_table: true,
         })
     }
 }
@@ -253,6 +257,13 @@ impl Hands {
         let Some(then) = then else {
             return;
         };
+        if !self.is_in_table {
+            remark(
+                "note:",
+                "the table has no such Studio: no full pass looks at it",
+            );
+            return;
+        }
         let wanted = then.wanted.as_ref();
         let wanted = wanted.map(|rule| {
             let policy = self.words.policy(&rule.session_policy);

@@ -12,6 +12,7 @@ use clap::Args;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::Instant;
 
+use super::credentials::Kept;
 use super::output::{Output, sayln};
 use super::whereabouts::{self, EMR, IDENTITY_STORE};
 use super::words::Words;
@@ -104,7 +105,8 @@ impl Account {
             let profile = self.profile_name();
             let profile = profile.as_deref();
             credentials::found(&sdk, profile).await?;
-            let account = whereabouts::account(&sdk, profile).await?;
+            let is_needed = self.expect_account.is_some();
+            let account = whereabouts::account(&sdk, profile, is_needed).await?;
             let Some(expected) = &self.expect_account else {
                 return Ok(Asked { sdk, account });
             };
@@ -144,8 +146,17 @@ impl Account {
         named.filter(|name| !name.is_empty())
     }
 
-    /// Whether the services that a command needs answer, and know the identity store.
+    /// Whether the services that a command needs answer.
     pub(super) async fn knock(&self) -> Result<(), String> {
+        self.knock_at_both().await?
+    }
+
+    /// Whether EMR answers; and if it does, whether the identity store does, if one is
+    /// given: some of what is done goes without.
+    ///
+    /// # Errors
+    /// If EMR does not.
+    pub(super) async fn knock_at_both(&self) -> Result<Result<(), String>, String> {
         let sdk = self.sdk().await?;
         let region = self.identity_store_region.as_deref();
         let there = whereabouts::in_region(&sdk, region);
@@ -153,8 +164,7 @@ impl Account {
             whereabouts::knock(EMR, &sdk),
             whereabouts::knock(IDENTITY_STORE, &there)
         );
-        // Some commands go without the identity store.
-        emr.and(match self.identity_store_id {
+        emr.map(|()| match self.identity_store_id {
             Some(_) => store,
             None => Ok(()),
         })
@@ -216,11 +226,24 @@ impl Account {
             let provider = SharedCredentialsProvider::new(provider);
             sdk = sdk.into_builder().credentials_provider(provider).build();
         }
-        // An empty variable is an unset one.
-        match sdk.region().filter(|region| !region.as_ref().is_empty()) {
-            Some(_) => Ok(sdk),
-            None => Err("no Region: give --region, or set AWS_REGION or the profile's".to_owned()),
+        if let Some(provider) = sdk.credentials_provider() {
+            let kept = SharedCredentialsProvider::new(Kept::of(provider));
+            sdk = sdk.into_builder().credentials_provider(kept).build();
         }
+        // An empty variable is an unset one.
+        if sdk
+            .region()
+            .is_some_and(|region| !region.as_ref().is_empty())
+        {
+            return Ok(sdk);
+        }
+        // It would have been the profile's.
+        if let Some(profile) = self.profile_name()
+            && let Some(none) = credentials::no_profile(&profile).await
+        {
+            return Err(none);
+        }
+        Err("no Region: give --region, or set AWS_REGION or the profile's".to_owned())
     }
 
     /// Every Studio of the account in this Region that may have mappings: where

@@ -3,17 +3,67 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_runtime::env_config::section::EnvConfigSections;
 use aws_runtime::env_config::source;
 use aws_types::os_shim_internal::{Env, Fs};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::output::remark;
 
 const SOME: &str = "give a --profile of `aws configure list-profiles`, sign in with `aws sso login`, \
                     or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+/// Whoever waits for longer is told for what.
+const SOON: Duration = Duration::from_secs(2);
+/// Enough for somebody who has to look for a second factor, or for a browser.
+const LONGEST: Duration = Duration::from_secs(30);
+/// So long before they expire new ones are got, as the SDK does it.
+const BEFORE_EXPIRY: Duration = Duration::from_secs(10);
+
+/// Credentials that are got once, and again only when they expire: getting them may
+/// take seconds, or ask somebody for a second factor, and not every call of ours goes
+/// through the SDK's own cache.
+#[derive(Debug)]
+pub(super) struct Kept {
+    source: SharedCredentialsProvider,
+    last: Mutex<Option<Credentials>>,
+}
+
+impl Kept {
+    pub(super) fn of(source: SharedCredentialsProvider) -> Self {
+        let last = Mutex::new(None);
+        Kept { source, last }
+    }
+
+    async fn current(&self) -> provider::Result {
+        let mut last = self.last.lock().await;
+        let soon = SystemTime::now() + BEFORE_EXPIRY;
+        let lasts = |one: &&Credentials| one.expiry().is_none_or(|expiry| expiry > soon);
+        if let Some(credentials) = last.as_ref().filter(lasts) {
+            return Ok(credentials.clone());
+        }
+        let credentials = self.source.provide_credentials().await?;
+        Ok(last.insert(credentials).clone())
+    }
+}
+
+impl ProvideCredentials for Kept {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.current())
+    }
+}
 
 /// Whether there are any.
 ///
@@ -23,10 +73,31 @@ pub(super) async fn found(sdk: &SdkConfig, profile: Option<&str>) -> Result<(), 
     let Some(provider) = sdk.credentials_provider() else {
         return Err(format!("there are no credentials: {SOME}"));
     };
-    match provider.provide_credentials().await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(missing(&error, profile).await),
+    let whose = whose(profile);
+    let tell = || remark("note:", &format!("waiting for the credentials{whose}"));
+    match awaited(provider.provide_credentials(), tell).await {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(error)) => Err(missing(&error, profile).await),
+        None => Err(format!(
+            "the credentials{whose} do not come, for {} s: see what gives them (the profile's \
+             credential_process, or the STS or sign-in behind its role), or {SOME}",
+            LONGEST.as_secs()
+        )),
     }
+}
+
+/// What is waited for: with a word once it takes long, and not for ever.
+async fn awaited<T>(getting: impl Future<Output = T>, tell: impl FnOnce()) -> Option<T> {
+    let mut getting = pin!(getting);
+    if let Ok(got) = timeout(SOON, &mut getting).await {
+        return Some(got);
+    }
+    tell();
+    timeout(LONGEST - SOON, getting).await.ok()
+}
+
+fn whose(profile: Option<&str>) -> String {
+    profile.map_or(String::new(), |profile| format!(" of profile {profile}"))
 }
 
 /// What STS says of credentials that are none.
@@ -61,7 +132,19 @@ async fn missing(error: &CredentialsError, profile: Option<&str>) -> String {
     let says = |words: &[&str]| words.iter().any(|word| all.contains(word));
     let cause = causes.last().map_or("", String::as_str);
     let cause = cause.trim_end_matches(" Stderr: ");
-    let whose = profile.map_or(String::new(), |profile| format!(" of profile {profile}"));
+    let whose = whose(profile);
+    // Before anything else: where nobody has any, the last place asked is EC2's, which
+    // few machines have; that it is out of reach, or refuses, is not what is wrong.
+    let is_nowhere = matches!(error, CredentialsError::CredentialsNotLoaded(_));
+    if is_nowhere || causes.iter().any(|cause| cause.contains("IMDS")) {
+        return match profile {
+            None => format!("there are no credentials: {SOME}"),
+            Some(profile) => {
+                let why = of_profile(cause);
+                format!("there is no profile {profile} with credentials{why}: {SOME}")
+            }
+        };
+    }
     if says(&["dns error", "connect)", "timed out", "timeout"]) {
         return format!(
             "the credentials{whose} cannot be fetched: {cause}; check the network and the Region"
@@ -77,23 +160,27 @@ async fn missing(error: &CredentialsError, profile: Option<&str>) -> String {
         let login = login("", signed_in.as_deref());
         return format!("the sign-in{whose} has expired, or there is none: `{login}`");
     }
-    match (error, profile) {
-        (CredentialsError::CredentialsNotLoaded(_), None) => {
-            format!("there are no credentials: {SOME}")
-        }
-        (CredentialsError::CredentialsNotLoaded(_), Some(profile)) => {
-            let why = of_profile(cause);
-            format!("there is no profile {profile} with credentials{why}: {SOME}")
-        }
-        _ => format!("the credentials{whose} are not whole, or cannot be got: {cause}; {SOME}"),
-    }
+    format!("the credentials{whose} are not whole, or cannot be got: {cause}; {SOME}")
+}
+
+/// That a profile is not there, if so.
+pub(super) async fn no_profile(profile: &str) -> Option<String> {
+    let profiles = profiles().await?;
+    let none = profiles.get_profile(profile).is_none();
+    none.then(|| format!("there is no profile {profile}: {SOME}"))
+}
+
+/// The profiles, if they can be read.
+async fn profiles() -> Option<EnvConfigSections> {
+    let files = source::load(&Env::real(), &Fs::real(), &EnvConfigFiles::default()).await;
+    EnvConfigSections::parse(files.ok()?).ok()
 }
 
 /// What is said of the profile, be it among all the places that were looked at.
 fn of_profile(cause: &str) -> String {
     let mut lines = cause.lines().map(str::trim);
     let line = lines.find_map(|line| line.strip_prefix("Profile: "));
-    let line = line.unwrap_or(cause);
+    let line = line.or(cause.lines().next()).unwrap_or_default();
     let none = "the credential provider was not enabled";
     let why = line.strip_prefix(none).unwrap_or(line);
     match why.trim_start_matches(": ") {
@@ -106,11 +193,7 @@ fn of_profile(cause: &str) -> String {
 /// the one whose role it takes on, and so on.
 async fn signed_in(profile: Option<&str>) -> Option<String> {
     let mut name = profile?.to_owned();
-    let files = source::load(&Env::real(), &Fs::real(), &EnvConfigFiles::default()).await;
-    let Some(profiles) = files
-        .ok()
-        .and_then(|all| EnvConfigSections::parse(all).ok())
-    else {
+    let Some(profiles) = profiles().await else {
         return Some(name);
     };
     let mut seen = BTreeSet::new();
@@ -139,4 +222,18 @@ fn causes(error: &dyn Error) -> Vec<String> {
         next = error.source();
     }
     causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_come_is_told_once_and_given_up() {
+        let began = tokio::time::Instant::now();
+        let mut told = Vec::new();
+        let got = awaited(std::future::pending::<()>(), || told.push(began.elapsed())).await;
+        assert_eq!((got, told), (None, vec![SOON]));
+        assert_eq!(began.elapsed(), LONGEST);
+    }
 }

@@ -31,6 +31,8 @@ const STS: Service = Service {
 /// So long STS has to say whose credentials they are: that is good to know, and
 /// nothing needs it.
 const SOON: Duration = Duration::from_secs(1);
+/// And so long, where nothing is done without.
+const NEEDED: Duration = Duration::from_secs(10);
 const KNOCK: Duration = Duration::from_secs(4);
 
 /// The account of the credentials; none, where STS is out of reach or does not say.
@@ -40,9 +42,13 @@ const KNOCK: Duration = Duration::from_secs(4);
 pub(super) async fn account(
     sdk: &SdkConfig,
     profile: Option<&str>,
+    is_needed: bool,
 ) -> Result<Option<String>, String> {
-    let asking = aws_sdk_sts::Client::new(sdk).get_caller_identity().send();
-    let error = match tokio::time::timeout(SOON, asking).await {
+    let longest = if is_needed { NEEDED } else { SOON };
+    let settings = aws_sdk_sts::config::Builder::from(sdk).timeout_config(aws::timeouts(longest));
+    let sts = aws_sdk_sts::Client::from_conf(settings.build());
+    let asking = sts.get_caller_identity().send();
+    let error = match tokio::time::timeout(longest, asking).await {
         Err(_) => return Ok(None),
         Ok(Ok(who)) => return Ok(who.account().map(str::to_owned)),
         Ok(Err(error)) => error,

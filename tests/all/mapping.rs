@@ -5,7 +5,7 @@ use crate::support;
 use emr_studio_sync::emulator::{AfterIdentityGone, Fault, FaultKind, IdentityType, World};
 use serde_json::{Value, json};
 use support::desk::{Desk, said};
-use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, table, world};
+use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, STORE, table, world};
 
 /// Alice is mapped as an analyst.
 fn with_alice() -> World {
@@ -567,6 +567,53 @@ async fn whom_the_table_may_protect_is_left_alone_and_it_is_said_why() {
         let said = desk.run(&[&TAKE[..], &["--even-protected"]].concat()).await;
         assert_eq!(said.code, 0, "{}", said.err);
     }
+}
+
+#[tokio::test]
+async fn by_ids_the_identity_store_may_be_out_of_reach_unless_it_has_to_decide() {
+    let desk = protecting(json!({ "user": "ops" })).await;
+    let alice = id_of(&desk, "alice");
+    let out_of_reach = async |call: &[&str], table: Option<&str>| {
+        let mut tool = desk.tool(call);
+        tool.env("AWS_ENDPOINT_URL_IDENTITYSTORE", "http://127.0.0.1:9")
+            .env("IDENTITY_STORE_ID", STORE)
+            .envs(table.map(|file| ("POLICY_TABLE", file)));
+        said(tool).await
+    };
+    let by_id = |call| ["mapping", call, "--studio", ANALYTICS, "--user-id", &alice];
+    let silent = "identitystore does not answer at http://127.0.0.1:9";
+    for table in [None, Some("policy.json")] {
+        for call in [
+            &by_id("get")[..],
+            &["mapping", "list", "--studio", ANALYTICS],
+        ] {
+            let shown = out_of_reach(call, table).await;
+            assert_eq!(shown.code, 0, "{call:?}: {}", shown.err);
+        }
+    }
+    for (call, why) in [
+        (
+            [&by_id("delete")[..], &["--yes"]].concat(),
+            "what the table protects is not known: ",
+        ),
+        (TAKE.to_vec(), ""),
+        (vec!["mapping", "list", "--user", "alice"], ""),
+    ] {
+        let refused = out_of_reach(&call, Some("policy.json")).await;
+        let told = format!("error: {why}{silent}");
+        assert_eq!(refused.code, 1, "{call:?}");
+        assert!(refused.err.starts_with(&told), "{call:?}: {}", refused.err);
+    }
+    desk.write("open.json", &table(|_| ()).to_string());
+    let policy = ["--session-policy", ENGINEER];
+    let update = [&by_id("update")[..], &policy].concat();
+    let changed = out_of_reach(&update, Some("open.json")).await;
+    let told = "! what the next full pass makes of it is not known: ";
+    assert_eq!(changed.code, 0, "{}", changed.err);
+    assert!(changed.err.starts_with(told), "{}", changed.err);
+    let delete = [&by_id("delete")[..], &["--yes"]].concat();
+    let gone = out_of_reach(&delete, None).await;
+    assert_eq!((gone.code, desk.mappings()), (0, vec![]), "{}", gone.err);
 }
 
 #[tokio::test]

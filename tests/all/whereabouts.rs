@@ -174,6 +174,7 @@ fn at_home(desk: &Desk, words: &[&str]) -> Command {
         [profile away]\nrole_arn = arn:aws:iam::111122223333:role/x\nsource_profile = nowhere\n\
         [profile login]\nlogin_session = arn:aws:sts::111122223333:assumed-role/x/y\n\
         [profile process]\ncredential_process = /bin/false\n\
+        [profile slow]\ncredential_process = /bin/sh helper.sh\n\
         [sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\n\
         sso_region = us-east-1\n\
         [sso-session other]\nsso_start_url = https://other.awsapps.com/start\n\
@@ -215,6 +216,94 @@ async fn without_credentials_every_command_says_so_once_and_how_to_come_by_some(
         );
         assert_eq!(desk.calls(), Vec::<String>::new());
     }
+}
+
+#[tokio::test]
+async fn a_machine_without_credentials_need_not_be_one_of_ec2s() {
+    let desk = desk().await;
+    let forbids = a_server("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}", listener.local_addr().unwrap());
+    for metadata in ["http://127.0.0.1:1", &forbids, &silent] {
+        for (profile, told) in [
+            (None, "error: there are no credentials: give a --profile"),
+            (
+                Some("empty"),
+                "error: there is no profile empty with credentials",
+            ),
+        ] {
+            let mut tool = at_home(&desk, &["plan"]);
+            tool.env_remove("AWS_EC2_METADATA_DISABLED")
+                .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata)
+                .envs(profile.map(|profile| ("AWS_PROFILE", profile)));
+            let mut said = said(tool).await;
+            let waiting = said.err.lines().filter(|line| !line.starts_with("note: "));
+            said.err = waiting.collect::<Vec<_>>().join("\n");
+            is_one_sentence(&said, metadata);
+            assert!(said.err.starts_with(told), "{metadata}: {}", said.err);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_profile_that_there_is_not_is_what_is_wrong_and_not_its_region() {
+    let desk = desk().await;
+    for (profile, told) in [
+        ("nope", "error: there is no profile nope: give a --profile"),
+        ("half", "error: no Region: give --region"),
+    ] {
+        let mut tool = at_home(&desk, &["plan", "--profile", profile]);
+        tool.env_remove("AWS_REGION");
+        let said = said(tool).await;
+        is_one_sentence(&said, profile);
+        assert!(said.err.starts_with(told), "{}", said.err);
+    }
+}
+
+/// A helper that takes its time, and counts how often it is asked; and what a plan says
+/// with its credentials, which expire at that time.
+async fn with_a_slow_helper(desk: &Desk, expiration: &str) -> (Said, usize) {
+    let helper = format!(
+        r#"echo asked >> asked.txt; sleep 2.3
+        echo '{{"Version": 1, "AccessKeyId": "test", "SecretAccessKey": "test",
+               "SessionToken": "test", "Expiration": "{expiration}"}}'"#
+    );
+    desk.write("helper.sh", &helper);
+    desk.write("asked.txt", "");
+    let words = ["plan", "--profile", "slow", "--expect-account", ACCOUNT];
+    let said = said(at_home(desk, &words)).await;
+    let times = desk.read("asked.txt").lines().count();
+    (said, times)
+}
+
+#[tokio::test]
+async fn credentials_that_take_long_are_waited_for_with_a_word_and_got_once() {
+    let desk = desk().await;
+    let (said, times) = with_a_slow_helper(&desk, "2099-01-01T00:00:00Z").await;
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert_eq!(said.place, Some(place(&desk, ACCOUNT)));
+    let waiting = "note: waiting for the credentials of profile slow";
+    let told = said.err.lines().filter(|line| *line == waiting);
+    assert_eq!((told.count(), times), (1, 1), "{}", said.err);
+}
+
+#[tokio::test]
+async fn credentials_that_expire_are_got_anew() {
+    let desk = desk().await;
+    let soon = chrono::Utc::now() + Duration::from_secs(9);
+    let soon = soon.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let (said, times) = with_a_slow_helper(&desk, &soon).await;
+    assert!(times > 1, "{}", said.err);
+}
+
+#[tokio::test]
+async fn an_expected_account_is_waited_for() {
+    let desk = desk().await;
+    let slow = FaultKind::Latency(Duration::from_secs(3));
+    desk.emulator.world().faults.add(Fault::on("sts", slow));
+    let said = desk.run(&["plan", "--expect-account", ACCOUNT]).await;
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert_eq!(said.place, Some(place(&desk, ACCOUNT)));
 }
 
 #[tokio::test]
@@ -298,7 +387,10 @@ async fn credentials_that_aws_refuses_stop_every_command() {
 #[tokio::test]
 async fn where_nobody_answers_every_command_says_so_once() {
     let desk = desk().await;
-    for command in commands() {
+    let without_a_table = vec!["mapping", "list"];
+    let by_name = vec!["history", "--function", "studio-sync-Function-ABC"];
+    let more = [without_a_table, by_name];
+    for (number, command) in more.into_iter().chain(commands()).enumerate() {
         let mut tool = desk.tool(&command);
         for service in [
             "EMR",
@@ -310,8 +402,10 @@ async fn where_nobody_answers_every_command_says_so_once() {
         ] {
             tool.env_remove(format!("AWS_ENDPOINT_URL_{service}"));
         }
-        tool.env("POLICY_TABLE", "policy.json")
-            .env("IDENTITY_STORE_ID", STORE);
+        tool.env("IDENTITY_STORE_ID", STORE);
+        if number > 0 {
+            tool.env("POLICY_TABLE", "policy.json");
+        }
         let said = said(tool).await;
         is_one_sentence(&said, &command.join(" "));
         for part in [
@@ -369,16 +463,20 @@ async fn an_identity_store_that_is_elsewhere_is_told_once() {
 
 /// Somebody who answers, and is not AWS.
 fn a_web_server() -> String {
+    a_server(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\
+         Connection: close\r\n\r\n<p>Hi</p>",
+    )
+}
+
+fn a_server(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let Ok(mut stream) = stream else { return };
             let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(
-                b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\
-                  Connection: close\r\n\r\n<p>Hi</p>",
-            );
+            let _ = stream.write_all(answer.as_bytes());
         }
     });
     url

@@ -69,6 +69,7 @@ async fn bearer(hands: &Hands, kind: IdentityType, name: &str) -> Result<Option<
     if store.id().is_empty() {
         return Ok(None);
     }
+    hands.store_answers.clone()?;
     let found = match kind {
         IdentityType::User => store.user_id(name, no_deadline()).await,
         IdentityType::Group => store.group_id(name, no_deadline()).await,

@@ -8,6 +8,7 @@ use super::super::explain::Whom;
 use super::super::output::remark;
 use super::super::progress::watched;
 use super::super::table;
+use super::super::whereabouts::{self, EMR};
 use super::super::words::{Words, time};
 use super::Place;
 use super::rows::Row;
@@ -29,6 +30,8 @@ pub(super) struct Hands {
     has_table: bool,
     /// Whether the Studio that is meant is one of the table's.
     is_in_table: bool,
+    /// Whether the identity store answers: who needs it looks here first.
+    pub(super) store_answers: Result<(), String>,
     /// Where it works, in a line.
     pub(super) place: String,
 }
@@ -94,14 +97,16 @@ impl Place {
             problems.join("\n")
         })?;
         let place = self.account.place(Some(&table)).await?;
-        self.account.knock().await?;
+        let store_answers = self.account.knock_at_both().await?;
         let engine = self.account.engine(store, table).await?;
         if let Some(Subject::Name(..)) = whom {
+            store_answers.clone()?;
             self.account.is_there(&engine).await?;
         }
         Ok(Hands {
             place,
             engine,
+            store_answers,
             words: Words::of(&document),
             document,
             has_table: self.table.is_some(),
@@ -212,6 +217,14 @@ impl Hands {
                     .to_owned(),
             );
         }
+        if let Err(silent) = &self.store_answers {
+            if has.is_some() && !self.engine.table().protect.is_empty() {
+                return Err(format!("what the table protects is not known: {silent}"));
+            }
+            let what = "what the next full pass makes of it is not known";
+            remark("!", &format!("{what}: {silent}"));
+            return Ok(None);
+        }
         let supposed = session_policy.map(|policy| Mapping {
             session_policy: policy.clone(),
             ..has.cloned().unwrap_or_default()
@@ -302,6 +315,7 @@ impl Hands {
 
 /// Every Studio of the account that may have mappings, under its own id.
 pub(super) async fn all_studios(account: &Account) -> Result<BTreeMap<String, Studio>, String> {
+    whereabouts::knock(EMR, &account.sdk().await?).await?;
     let entry = |Described { id, .. }| {
         let bare = Studio::with_id(&id);
         (id, bare)

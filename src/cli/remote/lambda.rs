@@ -57,7 +57,10 @@ impl Which {
     pub(in crate::cli) async fn log_group(&self, sdk: &SdkConfig) -> Result<String, String> {
         match (&self.function, &self.stack) {
             (None, Some(stack)) => resource(sdk, stack, "LogGroup").await,
-            (function, _) => log_group_of(sdk, function.as_deref().unwrap_or_default()).await,
+            (function, _) => {
+                knock(LAMBDA, sdk).await?;
+                log_group_of(sdk, function.as_deref().unwrap_or_default()).await
+            }
         }
     }
 }

@@ -116,9 +116,9 @@ pub struct Task<'a> {
     pub mode: Mode,
 }
 
-/// A change that was shown: in which Studio, what, whose, and the session policies
-/// after and before. What has another policy by then is another mapping.
-pub type Agreed = (usize, Action, Identity, Option<String>, Option<String>);
+/// A change that was shown: in which Studio, what, whose, and the session policy
+/// that it leads to.
+pub type Agreed = (usize, Action, Identity, Option<String>);
 
 /// How a pass went in one Studio.
 struct Course {

@@ -244,16 +244,6 @@ async fn delete(arguments: Delete) -> Result<(), String> {
     if !arguments.yes && !confirmed(&hands.place, &question)? {
         return Err("nothing was deleted".to_owned());
     }
-    // Somebody else may have changed it while the question stood.
-    let now = hands.mapping(studio, &identity).await?;
-    if now.as_ref().map(|now| &now.session_policy) != Some(&has.session_policy) {
-        let now = now.map(|now| hands.words.policy(&now.session_policy));
-        return Err(format!(
-            "nothing was deleted: the mapping of {whose} in {} is another by now ({})",
-            hands.studio(studio),
-            now.unwrap_or_else(|| "there is none".to_owned())
-        ));
-    }
     let change = by_hand(Action::Delete, &identity, None, Some(&has));
     hands.make(studio, &change).await?;
     say("-", &hands, studio, &whose, &policy)

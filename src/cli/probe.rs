@@ -79,27 +79,15 @@ struct Subjects {
     session_policy: String,
 }
 
-/// Why a mapping is still there.
-enum Kept {
-    /// It is what was made, and could not be taken back.
-    Ours(String),
-    /// It has another session policy: somebody else's.
-    Theirs(String),
-}
-
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let sdk = arguments.account.sdk().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let subjects = arguments.subjects(&region).await?;
-    let mut listed = subjects.look(arguments.even_in_use).await?;
+    let listed = subjects.look(arguments.even_in_use).await?;
     let place = arguments.account.place(None).await?;
     subjects.announce(&place, &listed);
-    if !arguments.yes {
-        if !confirmed(&place, "Go on?")? {
-            return Err("nothing was tried".to_owned());
-        }
-        // Somebody may have been mapped while the question stood.
-        listed = subjects.look(arguments.even_in_use).await?;
+    if !arguments.yes && !confirmed(&place, "Go on?")? {
+        return Err("nothing was tried".to_owned());
     }
     let stop = Arc::new(AtomicBool::new(false));
     let watching = Arc::clone(&stop);
@@ -119,17 +107,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         // A creation whose answer did not come may still be made.
         tokio::time::sleep(LATE).await;
     }
-    // What nobody has asked for is not ours to take back.
-    let left = match questions.calls.may_have_made() {
-        true => subjects.put_back().await,
-        false => Vec::new(),
-    };
-    if questions.is_taken {
-        return Err(format!(
-            "somebody has mapped {} meanwhile, so nothing was made; what they have: mapping get",
-            visible::name(&subjects.user_name)
-        ));
-    }
+    let left = subjects.put_back().await;
     if ended.is_ok() {
         put(questions.report(&region))?;
     }
@@ -282,15 +260,7 @@ impl Subjects {
     async fn put_back(&self) -> Vec<String> {
         let mut left = Vec::new();
         for (identity, name) in self.all() {
-            let unmapped = self.unmap(identity).await;
-            if let Err(Kept::Theirs(policy)) = &unmapped {
-                left.push(format!(
-                    "somebody else has mapped {} to {} meanwhile, with {policy}: that is not touched",
-                    visible::name(name),
-                    self.studio
-                ));
-            }
-            if let Err(Kept::Ours(why)) = unmapped {
+            if let Err(why) = self.unmap(identity).await {
                 let kind = identity.kind.to_string().to_lowercase();
                 left.push(format!(
                     "{} may still be mapped to {}: {why}. Delete that: emr-studio-sync mapping \
@@ -305,7 +275,7 @@ impl Subjects {
         left
     }
 
-    async fn unmap(&self, identity: &Identity) -> Result<(), Kept> {
+    async fn unmap(&self, identity: &Identity) -> Result<(), String> {
         let studio = self.engine.studio(0);
         let change = Change {
             action: Action::Delete,
@@ -323,9 +293,6 @@ impl Subjects {
             }
             why = match studio.mapping(identity, no_deadline()).await {
                 Ok(None) => return Ok(()),
-                Ok(Some(mapping)) if mapping.session_policy != self.session_policy => {
-                    return Err(Kept::Theirs(mapping.session_policy));
-                }
                 Ok(Some(_)) => "it is there again".to_owned(),
                 Err(refusal) => refusal.to_string(),
             };
@@ -335,7 +302,7 @@ impl Subjects {
         }
         match studio.mapping(identity, no_deadline()).await {
             Ok(None) => Ok(()),
-            _ => Err(Kept::Ours(why)),
+            _ => Err(why),
         }
     }
 }

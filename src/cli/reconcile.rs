@@ -146,11 +146,6 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
     if asks && !confirmed(&connected.place, "Make these changes?")? {
         return Err("nothing was changed".to_owned());
     }
-    // Somebody may have thought about it for an hour.
-    if let Some(reviewed) = reviewed.as_ref().filter(|_| asks) {
-        let now = connected.planned(studio, approve).await?;
-        reviewed.is_still(&connected, &now, approve)?;
-    }
     let (pass, stopped) = match to_do.is_empty() {
         true => {
             let report = Report {
@@ -280,11 +275,8 @@ impl Connected {
         let places: HashMap<&str, usize> = studios.collect();
         let agreed = changes.filter_map(|change| {
             let studio = *places.get(change.studio_id.as_str())?;
-            let (to, from) = (
-                change.session_policy.clone(),
-                change.previous_policy.clone(),
-            );
-            Some((studio, change.action, identity_of(change), to, from))
+            let policy = change.session_policy.clone();
+            Some((studio, change.action, identity_of(change), policy))
         });
         agreed.collect()
     }

@@ -85,11 +85,8 @@ impl Step {
 
 impl Task<'_> {
     fn agrees(&self, studio: usize, change: &Change) -> bool {
-        let (to, from) = (
-            change.session_policy.clone(),
-            change.previous_policy.clone(),
-        );
-        let this = (studio, change.action, change.identity.clone(), to, from);
+        let policy = change.session_policy.clone();
+        let this = (studio, change.action, change.identity.clone(), policy);
         self.agreed.is_none_or(|agreed| agreed.contains(&this))
     }
 }

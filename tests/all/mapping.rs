@@ -721,30 +721,3 @@ async fn what_is_done_by_hand_is_in_the_diagnostics_too() {
     assert!(said.err.contains("action=\"delete\""), "{}", said.err);
     assert!(said.err.contains("the next full pass"), "{}", said.err);
 }
-
-#[tokio::test]
-async fn of_a_studio_that_the_table_does_not_have_nothing_is_foretold() {
-    let desk = Desk::new(world()).await;
-    let only = table(|table| {
-        table["studios"]
-            .as_object_mut()
-            .unwrap()
-            .remove("analytics");
-        table["rules"]
-            .as_array_mut()
-            .unwrap()
-            .retain(|rule| rule["studio"] != "analytics");
-        table["ownership"] = json!("studio");
-    });
-    desk.write("policy.json", &only.to_string());
-    let create = ["mapping", "create", "--studio", ANALYTICS, "--user", "dave"];
-    let said = desk
-        .run(&[&create[..], &["--session-policy", FOREIGN]].concat())
-        .await;
-    assert_eq!(said.code, 0, "{}", said.err);
-    assert!(
-        said.err.contains("the table has no such Studio"),
-        "{}",
-        said.err
-    );
-}

@@ -28,8 +28,6 @@ pub(super) struct Hands {
     document: Document,
     pub(super) words: Words,
     has_table: bool,
-    /// Whether the Studio that is meant is one of the table's.
-    is_in_table: bool,
     /// Whether the identity store answers: who needs it looks here first.
     pub(super) store_answers: Result<(), String>,
     /// Where it works, in a line.
@@ -62,8 +60,7 @@ impl Place {
                 "--studio: {studio:?} is not a Studio's id (es-…); for aliases, give --table"
             ));
         }
-        let mut hands = self.hands(document, whom).await?;
-        hands.is_in_table = known;
+        let hands = self.hands(document, whom).await?;
         let found = hands.engine.table().studio_called(studio);
         let studio = found.map_err(|why| format!("--studio: {why}"))?;
         Ok((hands, studio))
@@ -110,7 +107,6 @@ impl Place {
             words: Words::of(&document),
             document,
             has_table: self.table.is_some(),
-            is_in_table: true,
         })
     }
 }
@@ -270,13 +266,6 @@ impl Hands {
         let Some(then) = then else {
             return;
         };
-        if !self.is_in_table {
-            remark(
-                "note:",
-                "the table has no such Studio: no full pass looks at it",
-            );
-            return;
-        }
         let wanted = then.wanted.as_ref();
         let wanted = wanted.map(|rule| {
             let policy = self.words.policy(&rule.session_policy);

@@ -105,15 +105,6 @@ impl Calls {
         self.made.iter().filter(failed).count()
     }
 
-    /// Whether one may have made a mapping.
-    pub(super) fn may_have_made(&self) -> bool {
-        let mut creations = self
-            .made
-            .iter()
-            .filter(|asked| asked.call.starts_with("Create"));
-        creations.any(|asked| !matches!(asked.said, Said::Refused(_)))
-    }
-
     /// Whether one failed that makes a mapping, and may have made it.
     pub(super) fn may_show_late(&self) -> bool {
         self.made

@@ -28,8 +28,6 @@ pub(super) struct Questions<'s> {
     pub(super) subjects: &'s Subjects,
     listed: &'s Listed,
     pub(super) calls: Calls,
-    /// Whether somebody has been mapped by others meanwhile.
-    pub(super) is_taken: bool,
     /// The emulator's switches that agree, by name; texts by `texts.NAME`.
     pub(super) settled: BTreeMap<&'static str, Value>,
     /// What was seen besides, in words.
@@ -42,7 +40,6 @@ impl<'s> Questions<'s> {
             subjects,
             listed,
             calls,
-            is_taken: false,
             settled: BTreeMap::new(),
             seen: Vec::new(),
         }
@@ -138,10 +135,6 @@ impl<'s> Questions<'s> {
             (DELETE, "a mapping that is not there"),
         ] {
             let said = self.calls.ask(call, about, self.by_id()).await?;
-            if matches!(said, Said::Is(_)) {
-                self.is_taken = true;
-                return Err(Stopped);
-            }
             self.expect(NOT_MAPPED, &said);
         }
         let input = self.with_policy(self.by_id());

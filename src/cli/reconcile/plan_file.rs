@@ -34,7 +34,7 @@ pub(super) struct PlanFile {
 }
 
 impl PlanFile {
-    /// Writes a plan into a file: a new one, or one that has a plan in it.
+    /// Writes a plan into a file.
     pub(super) fn write(
         path: &Path,
         connected: &Connected,
@@ -42,12 +42,6 @@ impl PlanFile {
         studio: Option<&str>,
         account: Option<String>,
     ) -> Result<(), String> {
-        if path.exists() && PlanFile::read(path).is_err() {
-            return Err(format!(
-                "--out: {} is there, and no plan; it is not written over",
-                path.display()
-            ));
-        }
         let plan = connected.json(pass);
         let engine = &connected.engine;
         let text = json!({
@@ -80,11 +74,7 @@ impl PlanFile {
 
     /// Whose mappings it is about.
     pub(super) fn whose(&self) -> BTreeSet<Identity> {
-        let groups = self.changes.iter().filter_map(|change| {
-            let group = change.via_group.clone();
-            group.map(Identity::group)
-        });
-        self.changes.iter().map(identity_of).chain(groups).collect()
+        self.changes.iter().map(identity_of).collect()
     }
 
     /// Refuses where it was made for another table or another place.
@@ -147,11 +137,9 @@ impl PlanFile {
             let new = these.iter().filter(|change| !known.contains(&key(change)));
             let new: Vec<Line> = new.map(|change| connected.words.change(change)).collect();
             let widths = Widths::of(&new);
-            // Without colour: it becomes a part of an error's words.
-            let lines = new.iter().map(|line| {
-                let painted = line.text(widths);
-                format!("\n    {}", anstream::adapter::strip_str(&painted))
-            });
+            let lines = new
+                .iter()
+                .map(|line| format!("\n    {}", line.text(widths)));
             let lines: String = lines.collect();
             if !lines.is_empty() {
                 let _ = write!(text, "\n  {head}{lines}");

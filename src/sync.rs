@@ -109,16 +109,36 @@ pub struct Task<'a> {
     pub look: Look<'a>,
     /// The id of held deletions that may now go.
     pub approve: Option<&'a str>,
-    /// The changes that somebody has agreed to, if somebody was asked: no other
-    /// is made.
-    pub agreed: Option<&'a BTreeSet<Agreed>>,
+    /// What somebody has agreed to, if somebody was asked: no other change is made.
+    pub agreed: Option<Agreement<'a>>,
     /// Whether anything is written.
     pub mode: Mode,
 }
 
-/// A change that was shown: in which Studio, what, whose, and the session policy
-/// that it leads to.
-pub type Agreed = (usize, Action, Identity, Option<String>);
+/// What somebody has agreed to.
+#[derive(Clone, Copy, Debug)]
+pub struct Agreement<'a> {
+    /// The changes that were shown.
+    pub changes: &'a BTreeSet<Agreed>,
+    /// Whether they are made only if they are just what is to be done. If not, none
+    /// is, and the pass is one of the mode `plan`.
+    pub all_or_none: bool,
+}
+
+/// A change that was shown.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Agreed {
+    /// Index into [`Table::studios`].
+    pub studio: usize,
+    /// What is done.
+    pub action: Action,
+    /// To whose mapping.
+    pub identity: Identity,
+    /// The session policy it leads to.
+    pub session_policy: Option<String>,
+    /// The session policy it replaces or takes away.
+    pub previous_policy: Option<String>,
+}
 
 /// How a pass went in one Studio.
 struct Course {
@@ -299,25 +319,48 @@ impl Engine {
         let prepared = studios
             .iter()
             .map(|studio| self.prepare(task, *studio, &readings));
-        let courses: Vec<Vec<Course>> = match task.approve {
-            None => {
+        let all_or_none = task.agreed.filter(|agreed| agreed.all_or_none);
+        let mut only_told = false;
+        let courses: Vec<Vec<Course>> = match (task.approve, all_or_none) {
+            (None, None) => {
                 let ways = prepared.map(async |prepared| {
                     let mut prepared = prepared.await;
                     self.go(task, &mut prepared).await
                 });
                 join_all(ways).await
             }
-            // What was approved is a set over all Studios.
-            Some(approved) => {
+            // What was approved, or reviewed, is a set over all Studios.
+            (approved, reviewed) => {
                 let mut prepared = join_all(prepared).await;
-                self.approve(approved, &mut prepared, &mut pass);
-                let ways = prepared.iter_mut().map(|prepared| self.go(task, prepared));
-                join_all(ways).await
+                if let Some(approved) = approved {
+                    self.approve(approved, &mut prepared, &mut pass);
+                }
+                let other = match reviewed {
+                    None => None,
+                    Some(reviewed) => self.otherwise(task, reviewed, &prepared).await,
+                };
+                only_told = other.is_some();
+                match other {
+                    Some(courses) => vec![courses],
+                    None => {
+                        let ways = prepared.iter_mut().map(|prepared| self.go(task, prepared));
+                        join_all(ways).await
+                    }
+                }
             }
         };
+        let told = Task {
+            look: task.look.clone(),
+            mode: match only_told {
+                true => Mode::Plan,
+                false => task.mode,
+            },
+            ..*task
+        };
+        pass.report.mode = told.mode.name();
         let read = readings.into_last().await;
         self.tell(
-            task,
+            &told,
             &read,
             courses.into_iter().flatten().collect(),
             &mut pass,

@@ -208,6 +208,10 @@ async fn update(arguments: Update) -> Result<(), String> {
     let then = hands.foretold(studio, &identity, Some(&has), Some(&policy));
     let then = then.await?;
     hands.may_change(studio, &name, then.as_ref(), even_protected)?;
+    if then.is_some() {
+        // To foretell that took its time.
+        hands.is_still(studio, &identity, &name, &has).await?;
+    }
     let change = by_hand(Action::Update, &identity, Some(&policy), Some(&has));
     if hands.make(studio, &change).await? == Made::Collided {
         return Err(format!(
@@ -244,6 +248,7 @@ async fn delete(arguments: Delete) -> Result<(), String> {
     if !arguments.yes && !confirmed(&hands.place, &question)? {
         return Err("nothing was deleted".to_owned());
     }
+    hands.is_still(studio, &identity, &whose, &has).await?;
     let change = by_hand(Action::Delete, &identity, None, Some(&has));
     hands.make(studio, &change).await?;
     say("-", &hands, studio, &whose, &policy)

@@ -5,7 +5,7 @@ mod asked;
 mod questions;
 mod shown;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,11 +83,15 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let sdk = arguments.account.sdk().await?;
     let region = sdk.region().map(ToString::to_string).unwrap_or_default();
     let subjects = arguments.subjects(&region).await?;
-    let listed = subjects.look(arguments.even_in_use).await?;
+    let mut listed = subjects.look(arguments.even_in_use).await?;
     let place = arguments.account.place(None).await?;
     subjects.announce(&place, &listed);
-    if !arguments.yes && !confirmed(&place, "Go on?")? {
-        return Err("nothing was tried".to_owned());
+    if !arguments.yes {
+        if !confirmed(&place, "Go on?")? {
+            return Err("nothing was tried".to_owned());
+        }
+        // Somebody may have mapped them while it waited.
+        listed = subjects.look(arguments.even_in_use).await?;
     }
     let stop = Arc::new(AtomicBool::new(false));
     let watching = Arc::clone(&stop);
@@ -107,7 +111,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         // A creation whose answer did not come may still be made.
         tokio::time::sleep(LATE).await;
     }
-    let left = subjects.put_back().await;
+    let left = subjects.put_back(&questions.given).await;
     if ended.is_ok() {
         put(questions.report(&region))?;
     }
@@ -256,26 +260,46 @@ impl Subjects {
         anstream::eprintln!("and all of it is taken back. What is there already is not touched.");
     }
 
-    /// Takes back what was made, and says what could not be.
-    async fn put_back(&self) -> Vec<String> {
+    /// Takes back what was made, and says what could not be. `given`: the session
+    /// policies of the mappings that may be ours.
+    async fn put_back(&self, given: &BTreeMap<IdentityType, BTreeSet<String>>) -> Vec<String> {
+        let none = BTreeSet::new();
         let mut left = Vec::new();
         for (identity, name) in self.all() {
-            if let Err(why) = self.unmap(identity).await {
-                let kind = identity.kind.to_string().to_lowercase();
-                left.push(format!(
-                    "{} may still be mapped to {}: {why}. Delete that: emr-studio-sync mapping \
-                     delete --studio {} --{kind}-id {}",
+            let given = given.get(&identity.kind).unwrap_or(&none);
+            match self.unmap(identity, given).await {
+                Ok(None) => {}
+                Ok(Some(others)) => left.push(format!(
+                    "somebody else has mapped {} to {} meanwhile, with {}: that is left as it is",
                     visible::name(name),
                     self.studio,
-                    self.studio,
-                    identity.id
-                ));
+                    visible::line(&others)
+                )),
+                // Nothing of ours is there, whatever else is.
+                Err(_) if given.is_empty() => {}
+                Err(why) => {
+                    let kind = identity.kind.to_string().to_lowercase();
+                    left.push(format!(
+                        "{} may still be mapped to {}: {why}. Delete that: emr-studio-sync mapping \
+                         delete --studio {} --{kind}-id {}",
+                        visible::name(name),
+                        self.studio,
+                        self.studio,
+                        identity.id
+                    ));
+                }
             }
         }
         left
     }
 
-    async fn unmap(&self, identity: &Identity) -> Result<(), String> {
+    /// Deletes the mapping of an identity, if it is one that was given. Returns the
+    /// session policy of another, if there is another.
+    async fn unmap(
+        &self,
+        identity: &Identity,
+        given: &BTreeSet<String>,
+    ) -> Result<Option<String>, String> {
         let studio = self.engine.studio(0);
         let change = Change {
             action: Action::Delete,
@@ -286,23 +310,26 @@ impl Subjects {
             via_group: None,
             name: None,
         };
-        let mut why = String::new();
-        for round in 0..ROUNDS {
+        let mut why = "it is there again".to_owned();
+        // What is deleted last is looked for once more.
+        for round in 0..=ROUNDS {
             if round > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
-            why = match studio.mapping(identity, no_deadline()).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(_)) => "it is there again".to_owned(),
-                Err(refusal) => refusal.to_string(),
-            };
-            if let Err(refusal) = studio.make(&change, no_deadline()).await {
-                why = refusal.to_string();
+            match studio.mapping(identity, no_deadline()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(mapping)) if !given.contains(&mapping.session_policy) => {
+                    return Ok(Some(mapping.session_policy));
+                }
+                Ok(Some(_)) if round == ROUNDS => {}
+                Ok(Some(_)) => {
+                    if let Err(refusal) = studio.make(&change, no_deadline()).await {
+                        why = refusal.to_string();
+                    }
+                }
+                Err(refusal) => why = refusal.to_string(),
             }
         }
-        match studio.mapping(identity, no_deadline()).await {
-            Ok(None) => Ok(()),
-            _ => Err(why),
-        }
+        Err(why)
     }
 }

@@ -18,7 +18,7 @@ use super::stop::{Ended, STOPPED, stoppable};
 use crate::config::Mode;
 use crate::identity::Identity;
 use crate::report::{ChangeReport, Outcome, Pass, Report};
-use crate::sync::{Agreed, Look, Task};
+use crate::sync::{Agreed, Agreement, Look, Task};
 use plan_file::PlanFile;
 use shown::identity_of;
 
@@ -79,6 +79,9 @@ pub(super) struct ApplyArguments {
 }
 
 pub(super) async fn plan(arguments: PlanArguments) -> Result<ExitCode, String> {
+    if let Some(path) = &arguments.out {
+        PlanFile::may_be_at(path)?;
+    }
     let mut connected = arguments.connection.connect().await?;
     say_place(&connected.place, arguments.output)?;
     let studio = arguments.studio.as_deref();
@@ -155,7 +158,11 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
             (Pass { report, ..planned }, false)
         }
         false => {
-            let (made, stopped) = match connected.make(studio, approve, &to_do).await? {
+            let agreement = Agreement {
+                changes: &to_do,
+                all_or_none: reviewed.is_some(),
+            };
+            let (made, stopped) = match connected.make(studio, approve, agreement).await? {
                 Ended::Whole(made) => (made, false),
                 Ended::Stopped(made) => (made, true),
                 Ended::Unbegun => {
@@ -163,6 +170,11 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
                     return Ok(ExitCode::from(STOPPED));
                 }
             };
+            if let Some(reviewed) = &reviewed
+                && made.report.mode == Mode::Plan.name()
+            {
+                return Err(reviewed.moved(&connected, &made, approve));
+            }
             (connected.compared(made, &planned, &to_do), stopped)
         }
     };
@@ -187,6 +199,15 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
             false => ExitCode::FAILURE,
         },
     )
+}
+
+/// Whose names these changes are told with.
+fn named_in(changes: &[ChangeReport]) -> BTreeSet<Identity> {
+    let of_change = |change: &ChangeReport| {
+        let group = change.via_group.clone().map(Identity::group);
+        [Some(identity_of(change)), group]
+    };
+    changes.iter().flat_map(of_change).flatten().collect()
 }
 
 /// Whether everything that was tried went well.
@@ -217,7 +238,7 @@ impl Connected {
         &mut self,
         studio: Option<&str>,
         approve: Option<&str>,
-        agreed: &BTreeSet<Agreed>,
+        agreed: Agreement<'_>,
     ) -> Result<Ended<Pass>, String> {
         let task = Task {
             look: Look::everything(self.only(studio)?, no_deadline()),
@@ -238,12 +259,8 @@ impl Connected {
     }
 
     pub(super) async fn learn_names_of_changes(&mut self, pass: &Pass) {
-        let of_change = |change: &ChangeReport| {
-            let group = change.via_group.clone().map(Identity::group);
-            [Some(identity_of(change)), group]
-        };
-        let named = pass.report.changes.iter().flat_map(of_change).flatten();
-        self.learn_names_of(named.collect(), pass).await;
+        self.learn_names_of(named_in(&pass.report.changes), pass)
+            .await;
     }
 
     async fn learn_left_alone(&mut self, pass: &Pass) {
@@ -275,8 +292,13 @@ impl Connected {
         let places: HashMap<&str, usize> = studios.collect();
         let agreed = changes.filter_map(|change| {
             let studio = *places.get(change.studio_id.as_str())?;
-            let policy = change.session_policy.clone();
-            Some((studio, change.action, identity_of(change), policy))
+            Some(Agreed {
+                studio,
+                action: change.action,
+                identity: identity_of(change),
+                session_policy: change.session_policy.clone(),
+                previous_policy: change.previous_policy.clone(),
+            })
         });
         agreed.collect()
     }

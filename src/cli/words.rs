@@ -159,7 +159,12 @@ impl Line {
             Action::Update => AnsiColor::Yellow,
             Action::Delete => AnsiColor::Red,
         };
-        let line = format!(
+        paint(color.on_default(), &self.plain(widths))
+    }
+
+    /// The same without its colour, for what is said of an error.
+    pub(super) fn plain(&self, widths: Widths) -> String {
+        format!(
             "{} {:<studio$} {:<name$} {:<policies$} {}",
             self.action.sign(),
             self.studio,
@@ -169,8 +174,7 @@ impl Line {
             studio = widths.studio,
             name = widths.name,
             policies = widths.policies,
-        );
-        paint(color.on_default(), &line)
+        )
     }
 }
 

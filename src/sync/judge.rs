@@ -14,7 +14,7 @@ use crate::report::{Outcome, Pass, WRONG_APPROVAL};
 use crate::studio::Refusal;
 
 /// What happens to the deletions of one Studio's plan.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Judged {
     /// Those that the guard was asked about.
     pub(super) deletions: Vec<Change>,

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::prepare::Prepared;
 use super::readings::Readings;
 use super::way::{Step, Way};
-use super::{Course, Engine, Look, Task};
+use super::{Agreed, Agreement, Course, Engine, Look, Task};
 use crate::aws::CallError;
+use crate::config::Mode;
 use crate::identity::Identity;
 use crate::plan::{Action, Change};
 use crate::policy::doubt::Cause;
@@ -29,6 +31,32 @@ impl Engine {
         course.steps.retain(|step| !step.collided);
         let second = self.settle(task, prepared.studio, &collided).await;
         vec![course, second]
+    }
+
+    /// What would be done, if that is not just what was agreed to. Changes nothing.
+    pub(super) async fn otherwise(
+        &self,
+        task: &Task<'_>,
+        agreement: Agreement<'_>,
+        prepared: &[Prepared<'_>],
+    ) -> Option<Vec<Course>> {
+        let task = &Task {
+            look: task.look.clone(),
+            agreed: None,
+            mode: Mode::Plan,
+            ..*task
+        };
+        let mut rehearsed = prepared.to_vec();
+        let ways = rehearsed.iter_mut().map(|one| self.carry_out(task, one));
+        let courses = join_all(ways).await;
+        let steps = courses
+            .iter()
+            .flat_map(|course| course.steps.iter().map(|step| (course.studio, step)));
+        let planned = steps.filter(|(_, step)| step.outcome == Outcome::Planned);
+        let planned: BTreeSet<Agreed> = planned
+            .map(|(studio, step)| Agreed::of(studio, &step.change))
+            .collect();
+        (planned != *agreement.changes).then_some(courses)
     }
 
     /// Deals with the creations that met a mapping which had not been there when

@@ -32,7 +32,7 @@ pub(crate) struct Observation {
 }
 
 /// What was seen of a Studio.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     /// Its mappings; none if there is nothing to plan with.
     pub(crate) actual: Option<Actual>,

@@ -20,6 +20,7 @@ use crate::policy::fit::{Answer, Directory, Reach};
 use crate::studio::Refusal;
 
 /// A Studio, ready for its changes to be made.
+#[derive(Clone)]
 pub(super) struct Prepared<'r> {
     pub(super) studio: usize,
     /// Whom it was to look at.

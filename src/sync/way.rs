@@ -11,7 +11,7 @@ use tokio::time::{Duration, Instant};
 use super::judge::Judged;
 use super::memory::Made as Remembered;
 use super::prepare::Prepared;
-use super::{Engine, PAUSES, Read, Task};
+use super::{Agreed, Engine, PAUSES, Read, Task};
 use crate::aws::{CallError, Kind};
 use crate::config::Mode;
 use crate::event::Scope;
@@ -83,11 +83,23 @@ impl Step {
     }
 }
 
+impl Agreed {
+    pub(super) fn of(studio: usize, change: &Change) -> Agreed {
+        Agreed {
+            studio,
+            action: change.action,
+            identity: change.identity.clone(),
+            session_policy: change.session_policy.clone(),
+            previous_policy: change.previous_policy.clone(),
+        }
+    }
+}
+
 impl Task<'_> {
     fn agrees(&self, studio: usize, change: &Change) -> bool {
-        let policy = change.session_policy.clone();
-        let this = (studio, change.action, change.identity.clone(), policy);
-        self.agreed.is_none_or(|agreed| agreed.contains(&this))
+        let this = Agreed::of(studio, change);
+        self.agreed
+            .is_none_or(|agreed| agreed.changes.contains(&this))
     }
 }
 

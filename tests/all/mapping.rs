@@ -488,6 +488,71 @@ async fn what_keeps_the_next_full_pass_from_it_is_told_too() {
     );
 }
 
+#[tokio::test]
+async fn of_a_studio_that_the_table_does_not_have_no_full_pass_is_foretold() {
+    let mut start = world();
+    start
+        .map(SCIENCE, IdentityType::User, "alice", ANALYST)
+        .unwrap();
+    let desk = Desk::new(start).await;
+    let without = |protect: Value| {
+        let other = table(|table| {
+            table["studios"].as_object_mut().unwrap().remove("science");
+            table["rules"].as_array_mut().unwrap().truncate(2);
+            table["protect"] = protect;
+        });
+        desk.write("policy.json", &other.to_string());
+    };
+    let run = async |call: &str, more: &[&str]| {
+        let whose = ["--studio", SCIENCE, "--user", "alice"];
+        desk.run(&[&["mapping", call], &whose[..], more].concat())
+            .await
+    };
+    without(json!([{ "user": "alice" }]));
+    let said = run("delete", &["--yes"]).await;
+    assert!(said.err.contains("is protected by"), "{}", said.err);
+    without(json!([]));
+    let shown = run("get", &["--output", "json"]).await;
+    let shown: Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(shown["owned"], false);
+    for (call, more) in [
+        ("update", &["--session-policy", "engineer"][..]),
+        ("delete", &["--yes"]),
+        ("create", &["--session-policy", "analyst"]),
+    ] {
+        let said = run(call, more).await;
+        let told = "note: the Studio is not in the table: no full pass of it looks there";
+        assert_eq!((said.code, said.err.as_str()), (0, told), "{call}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_changes_while_it_foretells_is_not_changed() {
+    let desk = Desk::new(with_alice()).await;
+    let slow = FaultKind::Latency(std::time::Duration::from_millis(1500));
+    let slow = Fault::on("GetGroupId", slow).times(1);
+    desk.emulator.world().faults.add(slow);
+    let meanwhile = async {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while desk.emulator.world().faults.rules[0].applied == 0 {
+            assert!(std::time::Instant::now() < until);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let user = IdentityType::User;
+        let mut world = desk.emulator.world();
+        world.map(ANALYTICS, user, "alice", FOREIGN).unwrap();
+    };
+    let (said, ()) = tokio::join!(desk.run(&CHANGE), meanwhile);
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(
+        said.err.contains("it had analyst, and has "),
+        "{}",
+        said.err
+    );
+    assert_eq!(desk.mappings().len(), 1);
+    assert!(!desk.mappings()[0].contains("engineer"));
+}
+
 /// Alice is mapped, and the table protects her in one way or another.
 async fn protecting(entry: Value) -> Desk {
     let desk = Desk::new(with_alice()).await;

@@ -93,7 +93,13 @@ async fn where_the_world_has_moved_nothing_is_changed_and_it_is_said_what_differ
             &more as &dyn Fn(&mut World),
             &[(now, "+ analytics  ops ")][..],
         ),
-        (&less, &[(then, "+ analytics  carol ")]),
+        (
+            &less,
+            &[
+                (then, "+ analytics  carol "),
+                (then, "(rules[1], through data-analysts)"),
+            ],
+        ),
         (
             &other,
             &[(now, "- analytics  dave "), (then, "- analytics  dave ")],
@@ -106,6 +112,8 @@ async fn where_the_world_has_moved_nothing_is_changed_and_it_is_said_what_differ
         let said = apply(&desk).await;
         assert_eq!((said.code, said.out.as_str()), (1, ""));
         assert!(said.err.contains("nothing was changed"), "{}", said.err);
+        // Nothing that is written for a terminal alone.
+        assert!(!said.err.contains("\\u{"), "{}", said.err);
         for (head, change) in told {
             let (_, list) = said.err.split_once(head).expect(&said.err);
             let line = list.lines().nth(1).unwrap();
@@ -183,6 +191,26 @@ async fn a_plan_of_what_could_not_be_read_is_not_written() {
         said.err
     );
     assert!(!desk.folder.path().join("plan.json").exists());
+}
+
+#[tokio::test]
+async fn a_plan_takes_the_place_of_no_other_file_than_a_plan() {
+    let desk = Desk::new(world()).await;
+    desk.write("notes.txt", "mine");
+    desk.write("empty.json", "");
+    for file in ["policy.json", "notes.txt"] {
+        let before = desk.read(file);
+        let said = desk.run(&["plan", "--out", file]).await;
+        assert_eq!((said.code, said.out.as_str()), (1, ""));
+        let told = format!("--out: {file} is there already, and is no plan");
+        assert!(said.err.contains(&told), "{}", said.err);
+        assert_eq!(desk.read(file), before);
+    }
+    for file in ["empty.json", "plan.json", "plan.json"] {
+        let said = desk.run(&["plan", "--out", file]).await;
+        assert_eq!(said.code, 2, "{}", said.err);
+        assert!(desk.read(file).contains("made_at"));
+    }
 }
 
 #[tokio::test]

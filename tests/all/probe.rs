@@ -179,6 +179,44 @@ async fn stopped_it_takes_back_what_it_made_and_ends_with_130() {
 }
 
 #[tokio::test]
+async fn whom_somebody_else_maps_meanwhile_stays_mapped_and_it_is_said() {
+    // While it asks for the mappings, or for those of somebody who is not mapped; with
+    // a session policy of their own, or the same.
+    let deny_all = "arn:aws:iam::aws:policy/AWSDenyAll";
+    let runs = [
+        (LIST, 2, ANALYST),
+        (LIST, 2, deny_all),
+        (DELETE, 0, ANALYST),
+    ];
+    let runs = runs.map(async |(call, skip, policy)| {
+        let mut start = with_dave();
+        let slow = FaultKind::Latency(Duration::from_millis(1500));
+        start.faults.add(Fault::on(call, slow).skip(skip).times(1));
+        let desk = Desk::new(start).await;
+        let meanwhile = async {
+            let until = Instant::now() + Duration::from_secs(20);
+            while desk.emulator.world().faults.rules[0].applied == 0 {
+                assert!(Instant::now() < until);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let mut world = desk.emulator.world();
+            world
+                .map(ANALYTICS, IdentityType::User, "alice", policy)
+                .unwrap();
+            world.mappings.clone()
+        };
+        let probed = said(probe(&desk, &WITH_GROUP));
+        let (probed, before) = tokio::join!(probed, meanwhile);
+        assert_eq!(desk.emulator.world().mappings, before, "{}", probed.err);
+        let told = "error: somebody else has mapped alice";
+        assert!(probed.err.contains(told), "{}", probed.err);
+        assert!(!probed.err.contains("as they were"), "{}", probed.err);
+        assert_eq!(probed.code, 1);
+    });
+    join_all(runs).await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_taken_back_is_said_with_what_does() {
     let desk = Desk::new(with_dave()).await;
     let alice = desk.emulator.world().user_id("alice").unwrap();

@@ -10,7 +10,7 @@ use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, World};
 use rexpect::session::{Options, PtySession, spawn_with_options};
 use serde_json::{Value, json};
 use support::desk::{Desk, said};
-use support::{ANALYST, ANALYTICS, FOREIGN, STORE, table, world};
+use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, STORE, table, world};
 
 /// Talks with the tool on a terminal of its own; what it says at the end, and
 /// its exit code.
@@ -86,13 +86,15 @@ async fn apply_shows_the_plan_and_asks_and_only_yes_is_yes() {
     assert_eq!(code, 0);
 }
 
-/// Answers `apply` with yes, after something has happened meanwhile.
-async fn apply_with_a_surprise(desk: &Desk, surprise: impl FnOnce(&mut World)) -> (String, i32) {
+/// Answers a command with yes, after something has happened meanwhile.
+async fn with_a_surprise(
+    desk: &Desk,
+    arguments: &[&str],
+    surprise: impl FnOnce(&mut World),
+) -> (String, i32) {
     let (asked, was_asked) = std::sync::mpsc::channel();
     let (changed, was_changed) = std::sync::mpsc::channel();
-    let arguments = ["apply", "--studio", "analytics"];
-    let answered = talk(desk, &arguments, move |session| {
-        session.exp_string("3 to create").unwrap();
+    let answered = talk(desk, arguments, move |session| {
         session.exp_string("Only \"yes\" will do: ").unwrap();
         asked.send(()).unwrap();
         was_changed.recv().unwrap();
@@ -106,6 +108,90 @@ async fn apply_with_a_surprise(desk: &Desk, surprise: impl FnOnce(&mut World)) -
     };
     let (answered, ()) = tokio::join!(answered, meanwhile);
     answered
+}
+
+async fn apply_with_a_surprise(desk: &Desk, surprise: impl FnOnce(&mut World)) -> (String, i32) {
+    with_a_surprise(desk, &["apply", "--studio", "analytics"], surprise).await
+}
+
+type Surprise = Box<dyn FnOnce(&mut World)>;
+
+/// Somebody gets another session policy.
+fn remap(user: &'static str) -> impl FnOnce(&mut World) {
+    move |world| {
+        world
+            .map(ANALYTICS, IdentityType::User, user, ENGINEER)
+            .unwrap();
+    }
+}
+
+fn with(user: &str) -> World {
+    let mut start = world();
+    start
+        .map(ANALYTICS, IdentityType::User, user, ANALYST)
+        .unwrap();
+    start
+}
+
+#[tokio::test]
+async fn a_mapping_that_has_another_session_policy_than_was_shown_is_not_taken_away() {
+    let desk = Desk::new(with("dave")).await;
+    let (said, code) = apply_with_a_surprise(&desk, remap("dave")).await;
+    assert!(said.contains("3 created, 1 skipped"), "{said}");
+    assert_eq!(code, 1);
+    let daves = "analytics USER dave engineer".to_owned();
+    assert!(desk.mappings().contains(&daves), "{said}");
+}
+
+#[tokio::test]
+async fn of_a_reviewed_plan_nothing_is_made_if_the_world_moves_at_the_question() {
+    let more = |world: &mut World| {
+        world.add_member("data-analysts", "dave").unwrap();
+    };
+    let other = remap("dave");
+    let (now, then) = (
+        "to do now, and not in the plan",
+        "in the plan, and not to do now",
+    );
+    for (surprise, told) in [
+        (Box::new(more) as Surprise, &[then][..]),
+        (Box::new(other), &[now, then]),
+    ] {
+        let desk = Desk::new(with("dave")).await;
+        desk.run(&["plan", "--out", "plan.json"]).await;
+        let (said, code) = with_a_surprise(&desk, &["apply", "plan.json"], surprise).await;
+        assert!(said.contains("nothing was changed"), "{said}");
+        for told in told {
+            assert!(said.contains(told), "{said}");
+        }
+        assert_eq!((code, desk.mappings().len()), (1, 1), "{said}");
+        let world = desk.emulator.world();
+        assert!(!world.calls.iter().any(|call| call.is_write()), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_else_changes_at_the_question_is_not_deleted_by_hand() {
+    let desk = Desk::new(with("alice")).await;
+    let arguments = ["mapping", "delete", "--studio", "analytics"];
+    let arguments = [&arguments[..], &["--user", "alice"]].concat();
+    let (said, code) = with_a_surprise(&desk, &arguments, remap("alice")).await;
+    let told = "it had analyst, and has engineer now; nothing was changed";
+    assert!(said.contains(told), "{said}");
+    assert_eq!(code, 1);
+    assert_eq!(desk.mappings(), ["analytics USER alice engineer"]);
+}
+
+#[tokio::test]
+async fn whom_somebody_maps_at_its_question_a_probe_does_not_touch() {
+    let desk = Desk::new(world()).await;
+    let arguments = ["probe", "--studio", ANALYTICS, "--user", "alice"];
+    let (said, code) = with_a_surprise(&desk, &arguments, remap("alice")).await;
+    assert!(said.contains("alice has a mapping already"), "{said}");
+    assert_eq!(code, 1);
+    assert_eq!(desk.mappings(), ["analytics USER alice engineer"]);
+    let world = desk.emulator.world();
+    assert!(!world.calls.iter().any(|call| call.is_write()), "{said}");
 }
 
 #[tokio::test]

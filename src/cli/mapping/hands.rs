@@ -30,6 +30,8 @@ pub(super) struct Hands {
     has_table: bool,
     /// Whether the identity store answers: who needs it looks here first.
     pub(super) store_answers: Result<(), String>,
+    /// Whether the Studio was given by an id that the table does not have.
+    is_beyond_table: bool,
     /// Where it works, in a line.
     pub(super) place: String,
 }
@@ -60,7 +62,8 @@ impl Place {
                 "--studio: {studio:?} is not a Studio's id (es-…); for aliases, give --table"
             ));
         }
-        let hands = self.hands(document, whom).await?;
+        let mut hands = self.hands(document, whom).await?;
+        hands.is_beyond_table = !known && self.table.is_some();
         let found = hands.engine.table().studio_called(studio);
         let studio = found.map_err(|why| format!("--studio: {why}"))?;
         Ok((hands, studio))
@@ -107,6 +110,7 @@ impl Place {
             words: Words::of(&document),
             document,
             has_table: self.table.is_some(),
+            is_beyond_table: false,
         })
     }
 }
@@ -173,6 +177,32 @@ impl Hands {
         let read = self.engine.studio(studio).mappings(no_deadline());
         let read = watched(&self.engine, "reading", read).await;
         read.map_err(|why| self.failed(studio, &why))
+    }
+
+    /// Refuses where a mapping is not as it was when it was shown: somebody else
+    /// changes it too.
+    pub(super) async fn is_still(
+        &self,
+        studio: usize,
+        identity: &Identity,
+        name: &str,
+        has: &Mapping,
+    ) -> Result<(), String> {
+        let now = self.mapping(studio, identity).await?;
+        let now = now.map(|mapping| mapping.session_policy);
+        if now.as_ref() == Some(&has.session_policy) {
+            return Ok(());
+        }
+        let now = match now {
+            Some(policy) => format!("has {} now", self.words.policy(&policy)),
+            None => "is not there any more".to_owned(),
+        };
+        Err(format!(
+            "somebody else has changed the mapping of {name} in {} meanwhile: it had {}, and {now}; \
+             nothing was changed. Look again: mapping get",
+            self.studio(studio),
+            self.words.policy(&has.session_policy)
+        ))
     }
 
     /// Makes one call that changes a mapping.
@@ -266,6 +296,11 @@ impl Hands {
         let Some(then) = then else {
             return;
         };
+        if self.is_beyond_table {
+            let why = "the Studio is not in the table: no full pass of it looks there";
+            remark("note:", why);
+            return;
+        }
         let wanted = then.wanted.as_ref();
         let wanted = wanted.map(|rule| {
             let policy = self.words.policy(&rule.session_policy);
@@ -295,7 +330,7 @@ impl Hands {
             session_policy: mapping.session_policy.clone(),
             owned: self
                 .has_table
-                .then(|| table.owns(studio, &mapping.session_policy)),
+                .then(|| !self.is_beyond_table && table.owns(studio, &mapping.session_policy)),
             created: mapping.created.map(time),
             modified: mapping.modified.map(time),
         }

@@ -1,6 +1,6 @@
 //! What is asked, in which order, and what follows from the answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -28,6 +28,9 @@ pub(super) struct Questions<'s> {
     pub(super) subjects: &'s Subjects,
     listed: &'s Listed,
     pub(super) calls: Calls,
+    /// The session policies of the mappings that may be ours, and that were not
+    /// deleted since: of the user, and of the group.
+    pub(super) given: BTreeMap<IdentityType, BTreeSet<String>>,
     /// The emulator's switches that agree, by name; texts by `texts.NAME`.
     pub(super) settled: BTreeMap<&'static str, Value>,
     /// What was seen besides, in words.
@@ -40,6 +43,7 @@ impl<'s> Questions<'s> {
             subjects,
             listed,
             calls,
+            given: BTreeMap::new(),
             settled: BTreeMap::new(),
             seen: Vec::new(),
         }
@@ -78,6 +82,26 @@ impl<'s> Questions<'s> {
     fn with_policy(&self, mut input: Value) -> Value {
         input["SessionPolicyArn"] = json!(self.subjects.session_policy);
         input
+    }
+
+    /// Asks for a mapping. Unless that is refused, what is there may be ours.
+    async fn create(&mut self, about: &'static str, input: Value) -> Result<Said, Stopped> {
+        let policy = input["SessionPolicyArn"].as_str().map(str::to_owned);
+        let kind = kind_in(&input);
+        let said = self.calls.ask(CREATE, about, input).await?;
+        if !matches!(said, Said::Refused(_)) {
+            self.given.entry(kind).or_default().extend(policy);
+        }
+        Ok(said)
+    }
+
+    /// Deletes a mapping of ours. Once that is done, what is there is another's.
+    async fn delete(&mut self, about: &'static str, input: Value) -> Result<(), Stopped> {
+        let kind = kind_in(&input);
+        if let Said::Is(_) = self.calls.ask(DELETE, about, input).await? {
+            self.given.remove(&kind);
+        }
+        Ok(())
     }
 
     /// A refusal whose words nobody has published: they are a switch.
@@ -127,30 +151,30 @@ impl<'s> Questions<'s> {
         Ok(())
     }
 
-    /// What is refused: nothing of it changes anything.
+    /// What is refused: nothing of it changes anything. What would change a mapping
+    /// is asked of nobody: the user may be mapped by somebody else at any moment.
     async fn ask_wrongly(&mut self) -> Result<(), Stopped> {
-        const NOT_MAPPED: &str = "Studio session mapping does not exist";
-        for (call, about) in [
-            (GET, "somebody who is not mapped"),
-            (DELETE, "a mapping that is not there"),
-        ] {
-            let said = self.calls.ask(call, about, self.by_id()).await?;
-            self.expect(NOT_MAPPED, &said);
-        }
-        let input = self.with_policy(self.by_id());
-        let about = "a mapping that is not there";
-        let said = self.calls.ask(UPDATE, about, input).await?;
-        self.expect(NOT_MAPPED, &said);
+        let about = "somebody who is not mapped";
+        let said = self.calls.ask(GET, about, self.by_id()).await?;
+        self.expect("Studio session mapping does not exist", &said);
 
-        for (about, id) in [
-            ("an IdentityId that nobody has", NOBODY),
-            ("an IdentityId that is none", NOBODYS_NAME),
-        ] {
-            let mut input = self.by_id();
-            input["IdentityId"] = json!(id);
-            let said = self.calls.ask(GET, about, input).await?;
-            self.expect("IdentityId is invalid", &said);
-        }
+        let invalid = "IdentityId is invalid";
+        let mut nobody = self.by_id();
+        nobody["IdentityId"] = json!(NOBODY);
+        let about = "an IdentityId that nobody has";
+        // What it says to that, nobody has published.
+        self.calls.ask(DELETE, about, nobody.clone()).await?;
+        let input = self.with_policy(nobody.clone());
+        let said = self.calls.ask(UPDATE, about, input).await?;
+        self.expect(invalid, &said);
+        let said = self.calls.ask(GET, about, nobody).await?;
+        self.expect(invalid, &said);
+        let mut input = self.by_id();
+        input["IdentityId"] = json!(NOBODYS_NAME);
+        let about = "an IdentityId that is none";
+        let said = self.calls.ask(GET, about, input).await?;
+        self.expect(invalid, &said);
+
         let mut input = self.by_id();
         input["StudioId"] = json!(NO_STUDIO);
         let said = self.calls.ask(GET, "a Studio that is not there", input);
@@ -180,16 +204,14 @@ impl<'s> Questions<'s> {
 
         let mut input = self.by_id();
         input["SessionPolicyArn"] = json!("no-arn");
-        let said = self
-            .calls
-            .ask(CREATE, "with a session policy that is no ARN", input);
-        let said = said.await?;
+        let about = "with a session policy that is no ARN";
+        let said = self.create(about, input).await?;
         self.settle_text("texts.bad_policy", &said);
         if let Said::Is(_) = said {
             self.seen
                 .push("a session policy that is no ARN is taken".to_owned());
             let about = "the mapping with a session policy that is no ARN";
-            self.calls.ask(DELETE, about, self.by_id()).await?;
+            self.delete(about, self.by_id()).await?;
         }
         Ok(())
     }
@@ -220,16 +242,13 @@ impl<'s> Questions<'s> {
     /// Maps the user, and asks in every way. Returns whether there is a mapping.
     async fn ask_for_one(&mut self) -> Result<bool, Stopped> {
         let input = self.with_policy(self.by_id());
-        let said = self
-            .calls
-            .ask(CREATE, "by IdentityId", input.clone())
-            .await?;
+        let said = self.create("by IdentityId", input.clone()).await?;
         if !matches!(said, Said::Is(_)) {
             self.seen
                 .push("the user could not be mapped, so nothing was asked of a mapping".to_owned());
             return Ok(false);
         }
-        let said = self.calls.ask(CREATE, "once more", input.clone()).await?;
+        let said = self.create("once more", input.clone()).await?;
         self.expect("Studio session mapping already exists", &said);
         self.look_for_the_row("mapped by IdentityId").await?;
         self.calls.ask(GET, "by IdentityId", self.by_id()).await?;
@@ -310,12 +329,12 @@ impl<'s> Questions<'s> {
         });
         let input = self.with_policy(group.clone());
         let about = "a group of the user who is mapped";
-        let said = self.calls.ask(CREATE, about, input).await?;
+        let said = self.create(about, input).await?;
         let switch = "user_and_group_mapping";
         match said {
             Said::Is(_) => {
                 self.settled.insert(switch, json!(true));
-                self.calls.ask(DELETE, "that group", group).await?;
+                self.delete("that group", group).await?;
             }
             Said::Refused(_) => {
                 self.settled.insert(switch, json!(false));
@@ -327,22 +346,27 @@ impl<'s> Questions<'s> {
     }
 
     async fn take_away(&mut self) -> Result<(), Stopped> {
-        self.calls
-            .ask(DELETE, "by IdentityId", self.by_id())
-            .await?;
-        Ok(())
+        self.delete("by IdentityId", self.by_id()).await
     }
 
     /// The same by name, as Terraform maps people.
     async fn ask_by_name(&mut self) -> Result<(), Stopped> {
         let name = self.by_name(&self.subjects.user_name);
         let input = self.with_policy(name.clone());
-        let said = self.calls.ask(CREATE, "by IdentityName", input).await?;
+        let said = self.create("by IdentityName", input).await?;
         if let Said::Is(_) = said {
             self.look_for_the_row("mapped by IdentityName").await?;
-            self.calls.ask(DELETE, "by IdentityName", name).await?;
+            self.delete("by IdentityName", name).await?;
         }
         Ok(())
+    }
+}
+
+/// Whose mapping a call is about: there is but one user, and one group.
+fn kind_in(input: &Value) -> IdentityType {
+    match input["IdentityType"].as_str() {
+        Some("GROUP") => IdentityType::Group,
+        _ => IdentityType::User,
     }
 }
 

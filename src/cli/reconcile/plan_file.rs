@@ -9,6 +9,7 @@ use chrono::{SecondsFormat, Utc};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::named_in;
 use super::shown::identity_of;
 use crate::cli::connection::Connected;
 use crate::cli::words::{Line, Widths};
@@ -34,6 +35,28 @@ pub(super) struct PlanFile {
 }
 
 impl PlanFile {
+    /// Refuses where it would take the place of something else: of the table, say.
+    pub(super) fn may_be_at(path: &Path) -> Result<(), String> {
+        // What is no file cannot be lost: `/dev/stdout`.
+        if !std::fs::metadata(path).is_ok_and(|there| there.is_file()) {
+            return Ok(());
+        }
+        let text = crate::cli::read(path);
+        let is_plan = |text: &String| {
+            let plan: Value = serde_json::from_str(text).unwrap_or_default();
+            let members = ["version", "made_at", "release", "changes"];
+            text.is_empty() || members.iter().all(|member| plan.get(member).is_some())
+        };
+        match text.is_ok_and(|text| is_plan(&text)) {
+            true => Ok(()),
+            false => Err(format!(
+                "--out: {} is there already, and is no plan of `plan --out`; it was left as it is. \
+                 Give another name",
+                path.display()
+            )),
+        }
+    }
+
     /// Writes a plan into a file.
     pub(super) fn write(
         path: &Path,
@@ -72,9 +95,9 @@ impl PlanFile {
         serde_json::from_value(value).map_err(|why| none(&why.to_string()))
     }
 
-    /// Whose mappings it is about.
+    /// Whose names it is told with.
     pub(super) fn whose(&self) -> BTreeSet<Identity> {
-        self.changes.iter().map(identity_of).collect()
+        named_in(&self.changes)
     }
 
     /// Refuses where it was made for another table or another place.
@@ -120,6 +143,31 @@ impl PlanFile {
                 "--approve: {approve} is not what the plan holds; nothing was changed"
             ));
         }
+        match self.differs(connected, fresh, approve) {
+            none if none.is_empty() => Ok(()),
+            text => Err(self.refused(&text)),
+        }
+    }
+
+    /// Why nothing was made, where the world moved after it was still the same.
+    pub(super) fn moved(
+        &self,
+        connected: &Connected,
+        fresh: &Pass,
+        approve: Option<&str>,
+    ) -> String {
+        self.refused(&self.differs(connected, fresh, approve))
+    }
+
+    fn refused(&self, differs: &str) -> String {
+        format!(
+            "the world has moved since the plan was made at {}; nothing was changed{differs}",
+            self.made_at
+        )
+    }
+
+    /// What is to be done by now and it does not say, and the other way about.
+    fn differs(&self, connected: &Connected, fresh: &Pass, approve: Option<&str>) -> String {
         let reviewed = self.changes.iter().filter(|change| match change.outcome {
             Outcome::Planned => true,
             Outcome::Held => approve.is_some(),
@@ -139,19 +187,13 @@ impl PlanFile {
             let widths = Widths::of(&new);
             let lines = new
                 .iter()
-                .map(|line| format!("\n    {}", line.text(widths)));
+                .map(|line| format!("\n    {}", line.plain(widths)));
             let lines: String = lines.collect();
             if !lines.is_empty() {
                 let _ = write!(text, "\n  {head}{lines}");
             }
         }
-        match text.is_empty() {
-            true => Ok(()),
-            false => Err(format!(
-                "the world has moved since the plan was made at {}; nothing was changed{text}",
-                self.made_at
-            )),
-        }
+        text
     }
 }
 

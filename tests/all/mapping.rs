@@ -693,18 +693,7 @@ async fn an_update_that_meets_somebody_elses_mapping_is_a_failure() {
         .world()
         .faults
         .add(Fault::on("UpdateStudioSessionMapping", gone));
-    let said = desk
-        .run(&[
-            "mapping",
-            "update",
-            "--studio",
-            "analytics",
-            "--user",
-            "alice",
-            "--session-policy",
-            "engineer",
-        ])
-        .await;
+    let said = desk.run(&CHANGE).await;
     assert_eq!((said.code, said.out.as_str()), (1, ""));
     assert!(said.err.contains("look again: mapping get"), "{}", said.err);
     assert_eq!(desk.mappings(), ["analytics USER alice analyst"]);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join, join_all, try_join_all};
 
 use super::connection::{Connected, Connection, no_deadline};
 use super::output::put;
@@ -93,17 +93,18 @@ async fn file(engine: &Engine) -> Result<File, String> {
     let mapped = studios.iter().flat_map(|(_, mappings)| mappings.keys());
     identities.extend(mapped.cloned());
 
-    let groups = identities.iter();
-    let groups = groups.filter(|identity| identity.kind == IdentityType::Group);
-    let groups = try_join_all(groups.map(|group| one_group(engine, &group.id))).await?;
-    let groups: Vec<Group> = groups.into_iter().flatten().collect();
-    let members = groups.iter().flat_map(|group| group.members.iter());
-    identities.extend(members.cloned().map(Identity::user));
-
-    let users = identities.iter();
-    let users = users.filter(|identity| identity.kind == IdentityType::User);
-    let users = try_join_all(users.map(|user| one_user(engine, &user.id))).await?;
-    let users: BTreeMap<Id, Described> = users.into_iter().flatten().collect();
+    let of_kind = |kind| -> BTreeSet<Id> {
+        let of_kind = identities.iter().filter(|identity| identity.kind == kind);
+        of_kind.map(|identity| identity.id.clone()).collect()
+    };
+    let groups = some_groups(engine, &of_kind(IdentityType::Group)).await?;
+    let mut users = of_kind(IdentityType::User);
+    users.extend(
+        groups
+            .iter()
+            .flat_map(|group| group.members.iter().cloned()),
+    );
+    let users = some_users(engine, &users).await?;
 
     let mut names: BTreeMap<Identity, String> = BTreeMap::new();
     for (id, user) in &users {
@@ -180,31 +181,45 @@ async fn one_studio(
     Ok((seed, mappings))
 }
 
-/// Nothing, if the group is gone.
-async fn one_group(engine: &Engine, id: &Id) -> Result<Option<Group>, String> {
-    let told = |error| format!("GROUP {id}: {error}");
-    let name = engine.store().describe_group(id, no_deadline());
-    let members = engine.store().members(id, no_deadline());
-    let (name, members) = join(name, members).await;
-    match (name.map_err(told)?, members.map_err(told)?) {
-        (Answer::Is(name), Answer::Is(members)) => Ok(Some(Group {
-            id: id.clone(),
-            name: name.filter(|name| !name.is_empty()),
-            members,
-        })),
-        (Answer::Gone, _) => Ok(None),
-        // Only looking it up tells that it is gone.
-        _ => Err(format!(
-            "GROUP {id} is there, but its members could not be read; try again"
-        )),
+/// Those of these groups that are there, and who is in them.
+async fn some_groups(engine: &Engine, ids: &BTreeSet<Id>) -> Result<Vec<Group>, String> {
+    let store = engine.store();
+    let names = store.groups(ids, no_deadline());
+    let members = join_all(ids.iter().map(|id| store.members(id, no_deadline())));
+    let (names, members) = join(names, members).await;
+    let mut groups = Vec::new();
+    for (id, (name, members)) in ids.iter().zip(names.into_iter().zip(members)) {
+        let told = |error| format!("GROUP {id}: {error}");
+        match (name.map_err(told)?, members.map_err(told)?) {
+            (Answer::Is(name), Answer::Is(members)) => groups.push(Group {
+                id: id.clone(),
+                name: name.filter(|name| !name.is_empty()),
+                members,
+            }),
+            (Answer::Gone, _) => {}
+            // Only looking it up tells that it is gone.
+            _ => {
+                return Err(format!(
+                    "GROUP {id} is there, but its members could not be read; try again"
+                ));
+            }
+        }
     }
+    Ok(groups)
 }
 
-/// Nothing, if the user is gone.
-async fn one_user(engine: &Engine, id: &Id) -> Result<Option<(Id, Described)>, String> {
-    let described = engine.store().describe_user(id, no_deadline()).await;
-    let described = described.map_err(|error| format!("USER {id}: {error}"))?;
-    Ok(described.known().cloned().map(|user| (id.clone(), user)))
+/// Those of these users who are there.
+async fn some_users(
+    engine: &Engine,
+    ids: &BTreeSet<Id>,
+) -> Result<BTreeMap<Id, Described>, String> {
+    let answers = engine.store().users(ids, no_deadline()).await;
+    let mut users = BTreeMap::new();
+    for (id, answer) in ids.iter().zip(answers) {
+        let answer = answer.map_err(|error| format!("USER {id}: {error}"))?;
+        users.extend(answer.known().cloned().map(|user| (id.clone(), user)));
+    }
+    Ok(users)
 }
 
 /// A mapping by its identity's name; by id, if that is gone.

@@ -554,6 +554,26 @@ async fn what_cannot_be_read_leaves_no_half_of_a_table() {
 }
 
 #[tokio::test]
+async fn the_names_of_hundreds_are_read_from_the_list() {
+    let mut start = World::default();
+    start.add_studio(ANALYTICS).unwrap();
+    start.add_group("everybody").unwrap();
+    for number in 0..90 {
+        let name = format!("person-{number:02}");
+        start.add_user(&name).unwrap();
+        start.add_member("everybody", &name).unwrap();
+        map(&mut start, ANALYTICS, USER, &[&name], ENGINEER);
+    }
+    let desk = Desk::new(start).await;
+    let table = adopted(&desk, &[]).await;
+    assert!(table.contains("group = \"everybody\""), "{table}");
+    let calls = desk.calls();
+    let described = calls.iter().filter(|call| *call == "DescribeUser").count();
+    assert!(described < 60, "{described}");
+    changes_nothing(&desk).await.unwrap();
+}
+
+#[tokio::test]
 async fn of_a_group_of_thousands_no_more_is_read_than_shows_that_it_is_none() {
     let mut start = world();
     start.add_group("everybody").unwrap();

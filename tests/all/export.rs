@@ -224,6 +224,26 @@ async fn what_cannot_be_read_leaves_no_half_of_a_file() {
     }
 }
 
+#[tokio::test]
+async fn hundreds_are_read_from_the_list() {
+    let mut start = world();
+    for number in 0..300 {
+        let name = format!("person-{number:03}");
+        start.add_user(&name).unwrap();
+        start.add_member("data-engineers", &name).unwrap();
+    }
+    start.set_user_enabled("person-007", false).unwrap();
+    let desk = Desk::new(start).await;
+    let text = exported(&desk, &table(|_| ())).await;
+    assert!(text.contains("name = \"person-007\"\nenabled = false\n"));
+    assert_eq!(text.matches("\nname = \"person-").count(), 300);
+    // Four pages, and the question whether there is such an identity store.
+    let calls = desk.calls();
+    let count = |operation: &str| calls.iter().filter(|call| *call == operation).count();
+    assert_eq!(count("ListUsers"), 5);
+    assert!(count("DescribeUser") < 200, "{}", count("DescribeUser"));
+}
+
 /// Eight users, four groups that rules see and one that none does.
 #[derive(Clone, Debug)]
 struct Case {

@@ -56,24 +56,25 @@ pub(super) async fn read(
         present.groups = groups.map_err(|error| error.to_string())?;
     }
     let mapped: BTreeSet<&Identity> = present.mapped().map(|(identity, _)| identity).collect();
-    let of_kind = |kind| mapped.iter().filter(move |one| one.kind == kind);
-    let users = of_kind(IdentityType::User).map(|user| one_user(engine, &user.id));
-    let groups = of_kind(IdentityType::Group).map(|group| one_group(engine, &group.id));
-    let (users, groups) = join(try_join_all(users), try_join_all(groups)).await;
+    let of_kind = |kind| -> BTreeSet<Id> {
+        let of_kind = mapped.iter().filter(|one| one.kind == kind);
+        of_kind.map(|one| one.id.clone()).collect()
+    };
+    let (users, groups) = (of_kind(IdentityType::User), of_kind(IdentityType::Group));
+    let most = users.len();
+    let (users, groups) = join(some_users(engine, users), some_groups(engine, groups)).await;
+    let mut directory = groups?;
 
     let mut holding: BTreeMap<Id, usize> = BTreeMap::new();
-    let mut directory = BTreeMap::new();
-    for (user, name, its_groups) in users?.into_iter().flatten() {
+    for (user, name, its_groups) in users? {
         directory.insert(user, name);
         for group in its_groups {
             *holding.entry(group).or_default() += 1;
         }
     }
-    directory.extend(groups?.into_iter().flatten());
 
     // A rule for one user is as short. And no group serves that has more
     // members than there are mapped users: it is not read to its end.
-    let most = of_kind(IdentityType::User).count();
     holding.retain(|_, users| *users > 1);
     let members = holding
         .keys()
@@ -84,8 +85,7 @@ pub(super) async fn read(
         members.all(|user| directory.contains_key(&user))
     };
     let mut members: BTreeMap<Id, BTreeSet<Id>> = members.filter(serves).collect();
-    let serving = members.keys().map(|group| one_group(engine, group));
-    directory.extend(try_join_all(serving).await?.into_iter().flatten());
+    directory.extend(some_groups(engine, members.keys().cloned().collect()).await?);
     members.retain(|group, _| directory.contains_key(&Identity::group(group.clone())));
     for (identity, name) in &directory {
         if let Some(name) = name {
@@ -125,37 +125,47 @@ async fn one_studio(
     Ok((described, mappings))
 }
 
-/// A user's name and groups; nothing, if the user is gone.
-async fn one_user(
+/// Those of these users who are there, their names, and the groups they are in.
+async fn some_users(
     engine: &Engine,
-    user: &Id,
-) -> Result<Option<(Identity, Option<String>, BTreeSet<Id>)>, String> {
-    let identity = Identity::user(user.clone());
-    let told = |error| format!("{identity}: {error}");
+    users: BTreeSet<Id>,
+) -> Result<Vec<(Identity, Option<String>, BTreeSet<Id>)>, String> {
     let store = engine.store();
-    let described = store.describe_user(user, no_deadline()).await;
-    let Answer::Is(described) = described.map_err(told)? else {
-        return Ok(None);
-    };
-    let groups = store.all_groups_of(user, no_deadline()).await;
-    match groups.map_err(told)? {
-        Answer::Is(groups) => Ok(Some((identity, described.name, groups))),
-        // Only looking somebody up tells that they are gone.
-        Answer::Gone | Answer::Unread { .. } => Err(format!(
-            "{identity} is there, but the groups could not be read; try again"
-        )),
-    }
+    let described = store.users(&users, no_deadline()).await;
+    let users = users
+        .into_iter()
+        .zip(described)
+        .map(async |(user, described)| {
+            let identity = Identity::user(user);
+            let told = |error| format!("{identity}: {error}");
+            let Answer::Is(described) = described.map_err(told)? else {
+                return Ok(None);
+            };
+            let groups = store.all_groups_of(&identity.id, no_deadline()).await;
+            match groups.map_err(told)? {
+                Answer::Is(groups) => Ok(Some((identity, described.name, groups))),
+                // Only looking somebody up tells that they are gone.
+                Answer::Gone | Answer::Unread { .. } => Err(format!(
+                    "{identity} is there, but the groups could not be read; try again"
+                )),
+            }
+        });
+    Ok(try_join_all(users).await?.into_iter().flatten().collect())
 }
 
-/// A group's name; nothing, if the group is gone.
-async fn one_group(
+/// Those of these groups that are there, and their names.
+async fn some_groups(
     engine: &Engine,
-    group: &Id,
-) -> Result<Option<(Identity, Option<String>)>, String> {
-    let identity = Identity::group(group.clone());
-    let described = engine.store().look_up(&identity, no_deadline()).await;
-    let described = described.map_err(|error| format!("{identity}: {error}"))?;
-    Ok(described.known().map(|name| (identity, name.clone())))
+    groups: BTreeSet<Id>,
+) -> Result<BTreeMap<Identity, Option<String>>, String> {
+    let described = engine.store().groups(&groups, no_deadline()).await;
+    let mut there = BTreeMap::new();
+    for (group, described) in groups.into_iter().zip(described) {
+        let identity = Identity::group(group);
+        let described = described.map_err(|error| format!("{identity}: {error}"))?;
+        there.extend(described.known().cloned().map(|name| (identity, name)));
+    }
+    Ok(there)
 }
 
 /// A group's members; nothing, if there are more than `most`, or it is gone.

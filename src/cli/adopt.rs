@@ -2,7 +2,9 @@
 //! everyone who has mappings already.
 
 mod first;
+mod kept;
 mod present;
+mod toml;
 mod written;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,4 @@
-//! The table, written so that people can go on from it; and held against what
-//! was read before anybody sees it.
+//! The table, written so that people can go on from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,19 +6,16 @@ use std::fmt::Write as _;
 use chrono::{SecondsFormat, Utc};
 
 use super::first;
+use super::kept;
 use super::present::Present;
+use super::toml::{alias, quoted};
 use crate::cli::words::counted;
 use crate::identity::{Identity, IdentityType};
-use crate::plan::{self, Actual, LeftAlone, Mappings};
+use crate::plan::Mappings;
 use crate::policy::document::Limits;
-use crate::policy::fit::Reach;
-use crate::policy::read::{self, Format};
 use crate::policy::{Assign, adopt};
 use crate::studio::Described;
 use crate::visible;
-
-/// The alias of a session policy, where none is known.
-const FIRST_POLICY: &str = "analyst";
 
 /// The text of the table.
 ///
@@ -31,50 +27,13 @@ pub(super) fn table(present: &Present, region: &str) -> Result<String, String> {
         // It is to be filled in, and nobody's table yet.
         return Ok(text);
     }
-    match what_would_change(present, &text) {
+    match kept::what_would_change(present, &text) {
         None => Ok(text),
         Some(why) => Err(format!(
             "the table that was found would not keep everything as it is, which is a bug here; \
              please report it: {why}"
         )),
     }
-}
-
-/// What a plan by this table finds to do; nothing, if it is right.
-fn what_would_change(present: &Present, text: &str) -> Option<String> {
-    let table = match read::table(text, Format::Toml) {
-        Ok(table) => table,
-        Err(problems) => {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            return Some(problems.join("; "));
-        }
-    };
-    let directory = present.seen_by(&table);
-    present.studios.iter().find_map(|(described, mappings)| {
-        let studio = table
-            .studios
-            .iter()
-            .position(|studio| studio.id == described.id);
-        let Some(studio) = studio else {
-            return (!mappings.is_empty()).then(|| format!("{} is not in it", described.id));
-        };
-        let actual = Actual {
-            mappings: mappings.clone(),
-            ..Actual::default()
-        };
-        let plan = plan::plan(&table, studio, &directory, &Reach::All, &actual);
-        let gone: Vec<(Identity, LeftAlone)> = mappings
-            .keys()
-            .filter(|identity| !present.has(identity))
-            .map(|identity| (identity.clone(), LeftAlone::Protected))
-            .collect();
-        let is_right = plan.changes.is_empty()
-            && plan.withheld.is_empty()
-            && plan.doubts.is_empty()
-            && plan.left_alone == gone
-            && plan.unchanged == mappings.len() - gone.len();
-        (!is_right).then(|| format!("{}:\n{plan}", described.id))
-    })
 }
 
 /// The table, in pieces.
@@ -121,7 +80,7 @@ impl<'a> Written<'a> {
             .collect();
         let is_first = self.present.mapped().next().is_none();
         let mut text = match is_first {
-            true => self.first_head(region),
+            true => first::head(&self.present.store_id, self.studios.len(), region),
             false => self.head(region),
         };
         if !is_first && !rules.contains("\n[[rules]]") {
@@ -151,27 +110,6 @@ impl<'a> Written<'a> {
         )
     }
 
-    /// Of a table that nothing stands in yet.
-    fn first_head(&self, region: &str) -> String {
-        let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
-        let studios = match self.studios.len() {
-            1 => "the Studio".to_owned(),
-            count => format!("any of the {count} Studios"),
-        };
-        format!(
-            "# A first table: at {now} nobody was mapped to {studios} in {region}.\n\
-             # Made by `emr-studio-sync adopt`. Take the # away from the rules that should be, \
-             and from\n# a session policy, with your account and its name; then see what would \
-             happen:\n\
-             #\n\
-             #     emr-studio-sync check policy.toml\n\
-             #     emr-studio-sync plan --table policy.toml --identity-store-id {}\n\
-             #\n\
-             # For one identity in one Studio the first rule that fits decides.\n\n",
-            self.present.store_id
-        )
-    }
-
     fn tables(&self) -> String {
         let is_first = self.session_policies.is_empty();
         let mut text = "[studios]\n".to_owned();
@@ -197,7 +135,8 @@ impl<'a> Written<'a> {
             let _ = writeln!(
                 text,
                 "# What people may do in a Studio: an IAM policy of its account.\n\
-                 #{FIRST_POLICY} = \"arn:aws:iam::111122223333:policy/studio-{FIRST_POLICY}\""
+                 #{0} = \"arn:aws:iam::111122223333:policy/studio-{0}\"",
+                first::POLICY
             );
         }
         for (arn, alias) in &self.session_policies {
@@ -229,8 +168,12 @@ impl<'a> Written<'a> {
     /// The rules of one Studio.
     fn rules(&self, studio: usize) -> String {
         let (described, mappings) = &self.present.studios[studio];
+        let alias = &self.studios[studio];
         if mappings.is_empty() {
-            return self.first_rules(studio);
+            let name = described.name.as_deref().unwrap_or_default();
+            let policy = self.session_policies.values().next();
+            let rules = first::rules(name, alias, policy, &self.present.groups);
+            return format!("\n# {alias}: {}, no mappings\n{rules}", title(described));
         }
         let here = mappings.iter().filter(|(one, _)| self.present.has(one));
         let mapped = here
@@ -240,7 +183,6 @@ impl<'a> Written<'a> {
         if rules.is_empty() {
             return String::new();
         }
-        let alias = &self.studios[studio];
         let mut text = format!(
             "\n# {alias}: {}, {}\n",
             title(described),
@@ -259,44 +201,6 @@ impl<'a> Written<'a> {
                     (IdentityType::Group, Assign::Group) => "assign = \"group\"\n",
                     (IdentityType::Group, Assign::Members) => "assign = \"members\"\n",
                 }
-            );
-        }
-        text
-    }
-
-    /// Rules that may be meant for a Studio without mappings, commented out.
-    fn first_rules(&self, studio: usize) -> String {
-        let (described, _) = &self.present.studios[studio];
-        let name = described.name.as_deref().unwrap_or_default();
-        let (groups, is_told) = first::plausible(name, &self.present.groups);
-        let count = counted(self.present.groups.len(), "group");
-        let found = match (groups.len(), is_told) {
-            (0, _) => "The directory has no groups yet; a rule may name a user.".to_owned(),
-            (_, true) => format!("Of the {count} of the directory these may be meant:"),
-            (_, false) => format!("No name tells who is meant; the first of {count}:"),
-        };
-        let alias = &self.studios[studio];
-        let policy = self.session_policies.values().next();
-        let policy = policy.map_or(FIRST_POLICY, String::as_str);
-        let mut text = format!(
-            "\n# {alias}: {}, no mappings\n# {found}\n",
-            title(described)
-        );
-        for group in groups {
-            let group = match group {
-                first::Group::Named(name) => format!("group = {}", quoted(&name)),
-                // Its name could mean others too.
-                first::Group::Id(id, name) => {
-                    let id = quoted(id.as_str());
-                    format!("group_id = {id} # {}", visible::quoted(&name))
-                }
-            };
-            let _ = write!(
-                text,
-                "\n#[[rules]]\n#{group}\n#studio = {}\n#session_policy = {}\n\
-                 #assign = \"members\"\n",
-                quoted(alias),
-                quoted(policy)
             );
         }
         text
@@ -415,38 +319,4 @@ fn limits(mappings: &Mappings) -> String {
         true => String::new(),
         false => format!(", limits = {{ {} }}", limits.join(", ")),
     }
-}
-
-/// A bare key of TOML that is not taken.
-fn alias(name: &str, otherwise: &str, taken: &mut BTreeSet<String>) -> String {
-    let words = name.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    let alias = match words.is_empty() {
-        true => otherwise.to_owned(),
-        false => words.join("-"),
-    };
-    let numbered = (2..).map(|number| format!("{alias}-{number}"));
-    let mut free = std::iter::once(alias.clone()).chain(numbered);
-    let free = free.find(|alias| taken.insert(alias.clone()));
-    free.unwrap_or(alias)
-}
-
-/// A string of TOML, on one line and to be seen whatever is in it: a name is what
-/// somebody once typed, and could look like another rule.
-fn quoted(text: &str) -> String {
-    let mut quoted = "\"".to_owned();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\n' => quoted += "\\n",
-            c if visible::is_invisible(c) => {
-                let _ = match u32::from(c) {
-                    short @ ..=0xffff => write!(quoted, "\\u{short:04x}"),
-                    long => write!(quoted, "\\U{long:08x}"),
-                };
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
 }

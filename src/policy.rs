@@ -167,9 +167,9 @@ impl Selector {
         }
     }
 
-    /// Whether it selects the name under which a mapping was made, in any case:
-    /// this protects, and AWS does not say whether it minds the case of names.
-    fn names(&self, kind: IdentityType, name: &str) -> bool {
+    /// Whether it selects a name, in any case: AWS does not say whether it minds the
+    /// case of names.
+    pub(crate) fn names(&self, kind: IdentityType, name: &str) -> bool {
         match self {
             Selector::Group(pattern) => {
                 let pattern = Pattern::new(pattern.0.to_lowercase());

@@ -85,7 +85,8 @@ impl IdentityStore {
         let describe = async |user: &&Id| self.describe_user(user, deadline).await;
         let list = async {
             let is_asked = |user: &Id, _: &str| users.contains(user);
-            let listed = self.users_listed(is_asked, deadline).await.into_iter();
+            let listed = self.users_listed(is_asked, deadline).await;
+            let listed = listed.inspect_err(tell).unwrap_or_default().into_iter();
             let told = listed.filter(|user| user.is_enabled);
             let told = told.filter_map(|user| {
                 let described = Described {
@@ -118,13 +119,26 @@ impl IdentityStore {
         ask_or_list(&asked, describe, list).await
     }
 
-    /// ListUsers: what it tells of those who are asked about, which is nothing if it
-    /// fails.
+    /// ListUsers: the names that are asked about.
+    ///
+    /// # Errors
+    /// If any page failed.
+    pub async fn user_names(
+        &self,
+        is_asked: impl Fn(&str) -> bool,
+        deadline: Instant,
+    ) -> Result<Vec<String>, CallError> {
+        let is_asked = |_: &Id, name: &str| is_asked(name);
+        let listed = self.users_listed(is_asked, deadline).await?;
+        Ok(listed.into_iter().map(|user| user.name).collect())
+    }
+
+    /// ListUsers: what it tells of those who are asked about.
     pub(super) async fn users_listed(
         &self,
         is_asked: impl Fn(&Id, &str) -> bool,
         deadline: Instant,
-    ) -> Vec<Listed> {
+    ) -> Result<Vec<Listed>, CallError> {
         let call = "ListUsers";
         let request = self
             .client
@@ -146,7 +160,7 @@ impl IdentityStore {
             let rows = page.users().iter().filter_map(row).collect();
             Ok((rows, page.next_token))
         });
-        rows.await.map_err(|error| tell(&error)).unwrap_or_default()
+        rows.await
     }
 
     /// ListUsers: whether it is answered at all.

@@ -168,7 +168,8 @@ impl IdentityStore {
         };
         let list_users = async {
             let is_asked = |id: &Id, name: &str| !of_users.fitting(id, name).is_empty();
-            let users = self.users_listed(is_asked, deadline).await.into_iter();
+            let users = self.users_listed(is_asked, deadline).await;
+            let users = users.inspect_err(tell).unwrap_or_default().into_iter();
             let fitting = users.flat_map(|user| of_users.fitting(&user.id, &user.name));
             fitting.collect()
         };

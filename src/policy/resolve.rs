@@ -394,11 +394,13 @@ pub(super) fn not_called<'a>(
     message
 }
 
-/// The one of `known` that `name` is most likely a misspelling of.
+/// The one of `known` that `name` is most likely a misspelling of: in another case it
+/// is one too.
 pub(crate) fn alike<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// What is longer is no word that somebody misspelt, and would take long.
     const LONGEST: usize = 200;
     let length = name.chars().take(LONGEST + 1).count();
+    let name = name.to_lowercase();
     known
         .into_iter()
         .filter_map(|candidate| {
@@ -407,7 +409,7 @@ pub(crate) fn alike<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
             if length > LONGEST || length.abs_diff(other) > far {
                 return None;
             }
-            let distance = strsim::damerau_levenshtein(name, candidate);
+            let distance = strsim::damerau_levenshtein(&name, &candidate.to_lowercase());
             (distance <= far).then_some((distance, candidate))
         })
         .min()

@@ -1,7 +1,9 @@
 //! What AWS says to a table: what of it leads nowhere there, and what does not
 //! fit. Reads, and never writes.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod names;
+
+use std::collections::BTreeSet;
 
 use tokio::time::Instant;
 
@@ -11,8 +13,10 @@ use crate::error::Problem;
 use crate::identity::{Identity, IdentityType};
 use crate::policy::fit::{Answer, Reach};
 use crate::policy::lint::A_PASS;
-use crate::policy::{Selector, Studio, resolve};
+use crate::policy::{Selector, Studio};
 use crate::studio::{OPEN, Usable};
+use crate::visible;
+use names::Names;
 
 /// What is wrong with a table where it is to be used, each at its place in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +65,7 @@ impl Engine {
                 entry.needs_directory(),
             )
         });
-        let mut group_names = None;
+        let names = Names::read(self, &seen.reading.directory, deadline).await;
         for (place, selector, is_needed) in rules.chain(protect) {
             let place = format!("{place}.{}", field(selector));
             match selected.get(selector) {
@@ -72,15 +76,8 @@ impl Engine {
                         false => "id",
                     };
                     let mut message = format!("no {what} of this {by} in {}", self.store.id());
-                    if let Selector::Group(pattern) = selector {
-                        if group_names.is_none() {
-                            group_names = Some(self.store.all_groups(deadline).await);
-                        }
-                        let names = group_names.iter().flatten().flat_map(BTreeMap::values);
-                        let name = pattern.exact().unwrap_or_default();
-                        if let Some(name) = resolve::alike(name, names.map(String::as_str)) {
-                            message += &format!("; did you mean {name:?}?");
-                        }
+                    if let Some(name) = names.meant_by(selector) {
+                        message += &format!("; did you mean {}?", visible::quoted(name));
                     }
                     // Who is protected by id stays so, here or gone.
                     match is_needed {
@@ -88,11 +85,14 @@ impl Engine {
                         false => review.warnings.push(Problem::new(place, message)),
                     }
                 }
-                Some(Answer::Is(ids)) if ids.is_empty() => {
-                    let message = format!("no group in {} fits it today", self.store.id());
-                    review.warnings.push(Problem::new(place, message));
+                Some(Answer::Is(ids)) => {
+                    let warnings = names.warnings(&place, selector, ids);
+                    if ids.is_empty() {
+                        let message = format!("no group in {} fits it today", self.store.id());
+                        review.warnings.push(Problem::new(place, message));
+                    }
+                    review.warnings.extend(warnings);
                 }
-                Some(Answer::Is(_)) => {}
                 None | Some(Answer::Unread { .. }) => {
                     let message = "could not be looked up, for the reason given below";
                     review.problems.push(Problem::new(place, message));
@@ -102,6 +102,15 @@ impl Engine {
         let failures = seen.reading.failures.iter();
         let failures: BTreeSet<String> =
             failures.map(|failure| failure.error.to_string()).collect();
+        if failures.is_empty() {
+            let unknown = names.failures.iter().map(|text| {
+                let message = format!(
+                    "whether the directory has each name in this case is not known: {text}"
+                );
+                Problem::new("", message)
+            });
+            review.warnings.extend(unknown);
+        }
         let failures = failures.into_iter().map(|text| Problem::new("", text));
         review.problems.extend(failures);
     }

@@ -428,7 +428,7 @@ async fn who_is_not_in_the_directory_is_pointed_at() {
     10 | group = "data-enginers"
        |         ^^^^^^^^^^^^^^^
 
-    error: rules[1].user: no user of this name in d-1234567890
+    error: rules[1].user: no user of this name in d-1234567890; did you mean "ops"?
       --> policy.toml:16:8
        |
     16 | user = "oops"
@@ -442,6 +442,122 @@ async fn who_is_not_in_the_directory_is_pointed_at() {
 
     error: policy.toml is not what AWS has: 3 problems
     "#);
+}
+
+/// The usual directory, whose service minds the case of names or not, and the table
+/// with its names in another.
+async fn in_another_case(ignores: bool) -> Said {
+    let mut start = world();
+    start.settings.names_ignore_case = ignores;
+    let table = LIVE
+        .replace("data-*", "DATA-ENGINEERS")
+        .replace("\"ops\"", "\"Ops\"")
+        .replace("break-glass", "DAVE");
+    check_live(start, &table).await.1
+}
+
+#[tokio::test]
+async fn a_name_in_another_case_finds_nobody_and_the_one_meant_is_told_or_is_warned_of() {
+    let said = in_another_case(false).await;
+    assert_eq!(said.code, 1);
+    insta::assert_snapshot!(said.err, @r#"
+    error: rules[0].group: no group of this name in d-1234567890; did you mean "data-engineers"?
+      --> policy.toml:10:9
+       |
+    10 | group = "DATA-ENGINEERS"
+       |         ^^^^^^^^^^^^^^^^
+
+    error: rules[1].user: no user of this name in d-1234567890; did you mean "ops"?
+      --> policy.toml:16:8
+       |
+    16 | user = "Ops"
+       |        ^^^^^
+
+    error: protect[0].user: no user of this name in d-1234567890; did you mean "dave"?
+      --> policy.toml:21:8
+       |
+    21 | user = "DAVE"
+       |        ^^^^^^
+
+    error: policy.toml is not what AWS has: 3 problems
+    "#);
+
+    let said = in_another_case(true).await;
+    assert_eq!(said.code, 0);
+    assert!(!said.out.contains("all of them there"), "{}", said.out);
+    insta::assert_snapshot!(said.err, @r#"
+    warning: rules[0].group: the directory has it as "data-engineers", and AWS does not say whether it minds the case of names: write it so
+      --> policy.toml:10:9
+       |
+    10 | group = "DATA-ENGINEERS"
+       |         ^^^^^^^^^^^^^^^^
+
+    warning: rules[1].user: the directory has it as "ops", and AWS does not say whether it minds the case of names: write it so
+      --> policy.toml:16:8
+       |
+    16 | user = "Ops"
+       |        ^^^^^
+
+    warning: protect[0].user: the directory has it as "dave", and AWS does not say whether it minds the case of names: write it so
+      --> policy.toml:21:8
+       |
+    21 | user = "DAVE"
+       |        ^^^^^^
+    "#);
+}
+
+#[tokio::test]
+async fn two_groups_that_differ_in_case_only_are_warned_of_where_a_rule_names_one() {
+    for ignores in [false, true] {
+        let mut start = world();
+        start.settings.names_ignore_case = ignores;
+        start.add_user("break-glass").unwrap();
+        start.add_group("Data-Engineers").unwrap();
+        let table = LIVE.replace("data-*", "data-engineers");
+        let (_, said) = check_live(start, &table).await;
+        assert_eq!(said.code, 0, "{}", said.err);
+        let told = "warning: rules[0].group: the directory has \"Data-Engineers\" too, and AWS \
+                    does not say whether it minds the case of names: write group_id\n";
+        assert!(said.err.starts_with(told), "{ignores}: {}", said.err);
+        assert_eq!(said.err.matches("warning: ").count(), 1, "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn groups_that_a_pattern_would_fit_in_another_case_are_warned_of() {
+    for ignores in [false, true] {
+        let mut start = world();
+        start.settings.names_ignore_case = ignores;
+        start.add_user("break-glass").unwrap();
+        start.add_group("Data-Science").unwrap();
+        start.add_group("DATA-OPS").unwrap();
+        let (_, said) = check_live(start.clone(), LIVE).await;
+        assert_eq!(said.code, 0, "{}", said.err);
+        let told = "warning: rules[0].group: does not fit \"Data-Science\" and 1 more, for the \
+                    case of a letter\n";
+        assert!(said.err.starts_with(told), "{ignores}: {}", said.err);
+
+        let both = LIVE.replace("data-*", "*-S*");
+        let (_, said) = check_live(start, &both).await;
+        assert!(!said.err.contains("for the case of"), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_meant_is_looked_for_among_all_users_only_if_a_name_leads_nowhere() {
+    let lists = |desk: &Desk| {
+        let calls = desk.calls();
+        calls.iter().filter(|call| *call == "ListUsers").count()
+    };
+    let found = LIVE.replace("break-glass", "dave");
+    let (desk, _) = check_live(world(), &found).await;
+    // Whether the store is there is asked with one.
+    assert_eq!(lists(&desk), 1);
+    let missing = LIVE.replace("break-glass", "Dvae");
+    let (desk, said) = check_live(world(), &missing).await;
+    assert_eq!(lists(&desk), 2);
+    let told = "protect[0].user: no user of this name in d-1234567890; did you mean \"dave\"?";
+    assert!(said.err.contains(told), "{}", said.err);
 }
 
 #[tokio::test]
@@ -536,6 +652,17 @@ async fn what_could_not_be_asked_is_not_taken_for_all_right() {
         let error = format!("{call} failed: AccessDeniedException");
         assert!(said.err.contains(&error), "{call}: {}", said.err);
     }
+    // Names found may be written otherwise there.
+    let found = LIVE.replace("data-*", "data-engineers");
+    desk.write("policy.toml", &found);
+    for call in ["ListGroups", "DescribeUser"] {
+        desk.emulator.world().faults.rules = vec![denied(call)];
+        let said = desk.run(&["check", "--live", "policy.toml"]).await;
+        assert_eq!(said.code, 0, "{call}: {}", said.err);
+        let warning = format!("in this case is not known: {call} failed: AccessDeniedException");
+        assert!(said.err.contains(&warning), "{call}: {}", said.err);
+    }
+    desk.write("policy.toml", LIVE);
     // Without DescribeStudio the function does its work, and so does this.
     desk.emulator.world().faults.rules = vec![denied("DescribeStudio")];
     let said = desk.run(&["check", "--live", "policy.toml"]).await;

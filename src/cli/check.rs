@@ -56,10 +56,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
                 counted(table.rules.len(), "rule")
             );
             if arguments.live {
-                let account = &arguments.account;
-                account.knock().await?;
-                let engine = account.engine(account.store_id()?, table).await?;
-                account.is_there(&engine).await?;
+                let connected = arguments.account.connect(table, &document).await?;
+                let engine = connected.engine;
                 let review = watched(&engine, "asking AWS", engine.review(no_deadline())).await;
                 warnings.extend(review.warnings);
                 (problems, wrong) = (review.problems, "is not what AWS has");

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::credentials::Kept;
 use super::output::{Output, sayln};
-use super::whereabouts::{self, EMR, IDENTITY_STORE};
+use super::whereabouts::{self, EMR, IDENTITY_STORE, STS};
 use super::words::Words;
 use super::{credentials, output};
 use crate::aws::{self, CallError, Kind};
@@ -119,6 +119,7 @@ impl Account {
                     ));
                 }
                 None => {
+                    whereabouts::knock(STS, &sdk).await?;
                     return Err(
                         "--expect-account: STS does not say whose credentials these are".to_owned(),
                     );
@@ -164,8 +165,9 @@ impl Account {
             whereabouts::knock(EMR, &sdk),
             whereabouts::knock(IDENTITY_STORE, &there)
         );
-        emr.map(|()| match self.identity_store_id {
-            Some(_) => store,
+        emr?;
+        Ok(match self.identity_store_id {
+            Some(_) => store.map_err(String::from),
             None => Ok(()),
         })
     }
@@ -318,6 +320,9 @@ impl Account {
         let store_id = self.store_id()?;
         let place = self.place(Some(&table)).await?;
         self.knock().await?;
+        if table.studios.iter().any(|studio| studio.role_arn.is_some()) {
+            whereabouts::knock(STS, &self.sdk().await?).await?;
+        }
         let engine = self.engine(store_id, table).await?;
         self.is_there(&engine).await?;
         Ok(Connected {

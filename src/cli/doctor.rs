@@ -11,8 +11,8 @@ mod trail;
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::{Region, SdkConfig};
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -20,8 +20,9 @@ use serde_json::json;
 use super::connection::{Connected, Connection};
 use super::output::{Output, csv, outln, put, sayln};
 use super::progress::watched;
+use super::whereabouts::{self, EMR, IDENTITY_STORE, NotThere, region};
 use super::words::paint;
-use crate::aws::{CallError, Kind};
+use crate::aws::{CallError, Kind, Service};
 use crate::visible;
 
 /// The version of the JSON that `doctor` prints.
@@ -151,7 +152,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             .into_builder()
             .retry_config(RetryConfig::standard())
             .build(),
-        store_region: connection.account().store_region().map(Region::new),
+        store_region: connection.account().store_region(),
         connected,
     };
     let examining = office.examine();
@@ -193,7 +194,7 @@ struct Office {
     connected: Connected,
     sdk: SdkConfig,
     /// The identity store's Region, if it has one of its own.
-    store_region: Option<Region>,
+    store_region: Option<String>,
 }
 
 impl Office {
@@ -204,15 +205,21 @@ impl Office {
         let Some(caller) = caller else {
             return findings;
         };
-        findings.extend(directory::reads(engine.store()).await);
+        match knock(IDENTITY_STORE, &self.home(), "identity store").await {
+            None => findings.extend(directory::reads(engine.store()).await),
+            not_there => findings.extend(not_there),
+        }
+        let not_there = knock(EMR, &self.sdk, "EMR").await;
+        let emr_answers = not_there.is_none();
+        findings.extend(not_there);
         let sts = aws_sdk_sts::Client::new(&self.sdk);
         for (index, studio) in engine.table().studios.iter().enumerate() {
             let about = format!("studio {}", studio.alias);
             let role = account::role(&sts, &about, studio).await;
             let barred = role.as_ref().is_some_and(|role| role.status != Status::Ok);
             findings.extend(role);
-            // Each call would say the same again.
-            if !barred {
+            // Each call would say the same again, but in a Region of the Studio's own.
+            if !barred && (emr_answers || studio.region.is_some()) {
                 findings.extend(studios::calls(&about, engine.studio(index)).await);
             }
         }
@@ -226,19 +233,22 @@ impl Office {
     /// store is.
     async fn events(&self) -> Vec<Finding> {
         let mut findings = events::rules(&self.sdk, true).await;
-        let home = match &self.store_region {
-            Some(region) => &self.sdk.to_builder().region(region.clone()).build(),
-            None => &self.sdk,
-        };
+        let home = self.home();
         if home.region() != self.sdk.region() {
-            findings.extend(events::rules(home, false).await);
+            findings.extend(events::rules(&home, false).await);
         }
-        findings.push(trail::recording(home).await);
+        findings.push(trail::recording(&home).await);
         findings
+    }
+
+    /// The settings of the identity store's Region.
+    fn home(&self) -> SdkConfig {
+        whereabouts::in_region(&self.sdk, self.store_region.as_deref())
     }
 }
 
-/// The Region that a client asks.
-fn region(sdk: &SdkConfig) -> &str {
-    sdk.region().map_or("", Region::as_ref)
+/// That a service is not where it is looked for, if so.
+async fn knock(service: Service, sdk: &SdkConfig, about: &str) -> Option<Finding> {
+    let NotThere { what, cure } = whereabouts::knock(service, sdk).await.err()?;
+    Some(Finding::problem(about, what, cure))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub(super) const IDENTITY_STORE: Service = Service {
     target: "",
     id: "identitystore",
 };
-const STS: Service = Service {
+pub(super) const STS: Service = Service {
     name: "sts",
     target: "",
     id: "STS",
@@ -62,10 +62,7 @@ pub(super) async fn account(
     };
     match STS.configured(sdk) {
         Some(url) if !is_aws => {
-            return Err(format!(
-                "{url} answers, but not as AWS does: see AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_STS \
-                 and endpoint_url in the profile"
-            ));
+            return Err(not_aws(STS, &url).into());
         }
         _ => {}
     }
@@ -76,11 +73,25 @@ pub(super) async fn account(
     }
 }
 
-/// Whether a service answers at all, whatever it says: nothing is asked of it.
+/// That a service is not where it is looked for, and the cure.
+#[derive(Debug)]
+pub(super) struct NotThere {
+    pub(super) what: String,
+    pub(super) cure: String,
+}
+
+impl From<NotThere> for String {
+    fn from(NotThere { what, cure }: NotThere) -> String {
+        format!("{what}; {cure}")
+    }
+}
+
+/// Whether a service answers at all, whatever it says: nothing is asked of it. Only
+/// where it was configured to be elsewhere than AWS, a page for people is no answer.
 ///
 /// # Errors
 /// If it does not: every call would say so.
-pub(super) async fn knock(service: Service, sdk: &SdkConfig) -> Result<(), String> {
+pub(super) async fn knock(service: Service, sdk: &SdkConfig) -> Result<(), NotThere> {
     let write = |_| {
         let mut request = HttpRequest::empty();
         request.set_uri("/")?;
@@ -93,27 +104,70 @@ pub(super) async fn knock(service: Service, sdk: &SdkConfig) -> Result<(), Strin
         aws::timeouts(KNOCK),
         None,
         write,
-        |_| Ok(Value::Null),
+        |response| Ok(Value::Bool(is_page(response))),
     );
-    let Err(error) = knock.send(Value::Null).await else {
-        return Ok(());
+    let (answer, configured) = (knock.send(Value::Null).await, service.configured(sdk));
+    let error = match (answer, &configured) {
+        (Ok(Value::Bool(true)), Some(url)) => {
+            return Err(not_aws(service, url));
+        }
+        (Ok(_), _) => return Ok(()),
+        (Err(error), _) => error,
     };
     let causes = error.text.rsplit_once("(Connect): ");
     let cause = causes.map_or(error.text.as_str(), |(_, cause)| cause);
     let (url, id) = (service.endpoint(sdk), service.id);
-    let cure = match service.configured(sdk) {
-        Some(_) => {
-            let variable = id.replace(' ', "_").to_uppercase();
-            format!(
-                "see AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_{variable} and endpoint_url in the profile"
-            )
-        }
-        None => format!(
-            "see that {} is the right Region (--region, AWS_REGION), and the network",
-            region(sdk)
+    Err(NotThere {
+        what: format!("{id} does not answer at {url}: {cause}"),
+        cure: match configured {
+            Some(_) => configure(service),
+            None => format!(
+                "see that {} is the right Region (--region, AWS_REGION), and the network",
+                region(sdk)
+            ),
+        },
+    })
+}
+
+fn not_aws(service: Service, url: &str) -> NotThere {
+    NotThere {
+        what: format!(
+            "{url}, where {} should be, answers, but not as AWS does",
+            service.id
         ),
-    };
-    Err(format!("{id} does not answer at {url}: {cause}; {cure}"))
+        cure: configure(service),
+    }
+}
+
+/// By what a service was configured to be elsewhere, in the order in which the SDK
+/// looks.
+fn configure(service: Service) -> String {
+    let id = service.id.replace(' ', "_").to_uppercase();
+    let variables = [
+        format!("AWS_ENDPOINT_URL_{id}"),
+        "AWS_ENDPOINT_URL".to_owned(),
+    ];
+    let set = variables
+        .iter()
+        .find(|name| std::env::var_os(name).is_some());
+    match set {
+        Some(variable) => format!("correct {variable}, or unset it"),
+        None => "correct endpoint_url in the profile".to_owned(),
+    }
+}
+
+/// Whether an answer is a web server's own: AWS puts an id of the request into each,
+/// and writes no pages. What a server on the way says for it may pass.
+fn is_page(response: &HttpResponse) -> bool {
+    let of_aws = |(name, _): (&str, &str)| name.starts_with("x-amz");
+    let kind = response.headers().get("content-type").unwrap_or_default();
+    let is_text = ["text/html", "text/plain"]
+        .iter()
+        .any(|one| kind.starts_with(one));
+    let status = response.status();
+    is_text
+        && (status.is_success() || status.is_client_error())
+        && !response.headers().iter().any(of_aws)
 }
 
 /// One line: account, Region, identity store, endpoints that are not AWS's own.

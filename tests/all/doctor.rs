@@ -755,7 +755,8 @@ async fn where_aws_cannot_be_reached_no_credentials_are_asked_for() {
         said.out
     );
     assert!(
-        said.line("credentials").contains("— check the network"),
+        said.line("credentials")
+            .contains("— correct AWS_ENDPOINT_URL_STS, or unset it"),
         "{}",
         said.out
     );

@@ -464,7 +464,7 @@ async fn an_identity_store_that_is_elsewhere_is_told_once() {
 /// Somebody who answers, and is not AWS.
 fn a_web_server() -> String {
     a_server(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\
+        "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\
          Connection: close\r\n\r\n<p>Hi</p>",
     )
 }
@@ -482,22 +482,163 @@ fn a_server(answer: &'static str) -> String {
     url
 }
 
+/// The services that a command needs, as their variables name them.
+fn needed(words: &[&str]) -> Vec<&'static str> {
+    let mut needed = vec!["STS"];
+    needed.extend_from_slice(match words {
+        ["remote", _, "--stack", ..] => &["LAMBDA", "CLOUDFORMATION"],
+        ["remote", ..] => &["LAMBDA"],
+        ["history", .., "--at", _] => {
+            &["CLOUDFORMATION", "CLOUDWATCH_LOGS", "EMR", "IDENTITYSTORE"]
+        }
+        ["history", ..] => &["CLOUDFORMATION", "CLOUDWATCH_LOGS"],
+        ["mapping", "list"] => &["EMR"],
+        _ => &["EMR", "IDENTITYSTORE"],
+    });
+    needed
+}
+
 #[tokio::test]
 async fn what_answers_but_is_not_aws_is_told_once() {
     let desk = desk().await;
     let url = a_web_server();
     for command in commands() {
-        let mut tool = desk.tool(&command);
-        tool.env("AWS_ENDPOINT_URL_STS", &url)
+        for service in needed(&command) {
+            let variable = format!("AWS_ENDPOINT_URL_{service}");
+            let mut tool = desk.tool(&command);
+            tool.env(&variable, &url)
+                .env("POLICY_TABLE", "policy.json")
+                .env("IDENTITY_STORE_ID", STORE);
+            let said = said(tool).await;
+            let what = format!("{} and {variable}", command.join(" "));
+            is_one_sentence(&said, &what);
+            let cure = format!("answers, but not as AWS does; correct {variable}, or unset it");
+            assert!(said.err.contains(&cure), "{what}: {}", said.err);
+            assert!(said.err.contains(&url), "{what}: {}", said.err);
+        }
+    }
+    assert_eq!(desk.mappings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn whatever_a_web_server_answers_it_is_not_aws_and_whatever_aws_answers_it_is() {
+    let desk = desk().await;
+    let plan = async |url: &str| {
+        let mut tool = desk.tool(&["plan"]);
+        tool.env("AWS_ENDPOINT_URL_EMR", url)
+            .env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", STORE);
+        said(tool).await.err
+    };
+    for (answer, is_aws) in [
+        ("200 OK\r\nContent-Type: text/html; charset=utf-8", false),
+        ("403 Forbidden\r\nContent-Type: text/html", false),
+        (
+            "404 Not Found\r\nContent-Type: text/plain; charset=utf-8",
+            false,
+        ),
+        (
+            "404 Not Found\r\nContent-Type: text/html\r\nx-amzn-RequestId: 1",
+            true,
+        ),
+        (
+            "404 Not Found\r\nContent-Type: application/x-amz-json-1.1",
+            true,
+        ),
+        ("404 Not Found", true),
+        // What stands before AWS may have these.
+        (
+            "302 Found\r\nContent-Type: text/html\r\nLocation: https://aws.amazon.com",
+            true,
+        ),
+        ("503 Service Unavailable\r\nContent-Type: text/html", true),
+    ] {
+        let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let told = plan(&a_server(answer.leak())).await;
+        assert_eq!(!told.contains("not as AWS does"), is_aws, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn the_variable_that_leads_astray_is_the_one_that_is_named() {
+    let desk = desk().await;
+    let home = desk.folder.path().join("profile");
+    std::fs::write(&home, "[default]\nendpoint_url = http://emr.invalid\n").unwrap();
+    let of_all = ("AWS_ENDPOINT_URL", "http://emr.invalid");
+    let of_emr = ("AWS_ENDPOINT_URL_EMR", "http://emr.invalid");
+    let file = ("AWS_CONFIG_FILE", home.to_str().unwrap());
+    for (variables, cure) in [
+        (&[of_all][..], "; correct AWS_ENDPOINT_URL, or unset it"),
+        (
+            &[of_all, of_emr],
+            "; correct AWS_ENDPOINT_URL_EMR, or unset it",
+        ),
+        (&[file], "; correct endpoint_url in the profile"),
+    ] {
+        let mut tool = desk.tool(&["plan"]);
+        tool.env_remove("AWS_ENDPOINT_URL")
+            .env_remove("AWS_ENDPOINT_URL_EMR")
+            .envs(variables.iter().copied())
             .env("POLICY_TABLE", "policy.json")
             .env("IDENTITY_STORE_ID", STORE);
         let said = said(tool).await;
-        is_one_sentence(&said, &command.join(" "));
-        assert!(
-            said.err.contains("answers, but not as AWS does"),
-            "{}",
-            said.err
-        );
+        is_one_sentence(&said, cure);
+        let begin = "error: EMR does not answer at http://emr.invalid: dns error";
+        assert!(said.err.starts_with(begin), "{}", said.err);
+        assert!(said.err.ends_with(cure), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn where_sts_has_to_answer_it_is_told_that_it_does_not() {
+    let desk = desk().await;
+    let away = table(|table| {
+        let role = "arn:aws:iam::222233334444:role/studio-sync";
+        table["studios"]["science"]["role_arn"] = role.into();
+    });
+    desk.write("away.json", &away.to_string());
+    for words in [
+        "plan --expect-account 111122223333",
+        "plan --table away.json",
+        "check --live away.json",
+    ] {
+        let mut tool = desk.tool(&words.split(' ').collect::<Vec<_>>());
+        tool.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+            .env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", STORE);
+        let said = said(tool).await;
+        is_one_sentence(&said, words);
+        let told = "error: STS does not answer at http://127.0.0.1:9: ";
+        assert!(said.err.starts_with(told), "{words}: {}", said.err);
+        assert!(said.err.contains("AWS_ENDPOINT_URL_STS"), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn doctor_finds_which_service_is_not_where_it_is_looked_for() {
+    let desk = desk().await;
+    for url in [&a_web_server(), "http://127.0.0.1:9"] {
+        for (service, about) in [
+            ("STS", "credentials"),
+            ("IDENTITYSTORE", "identity store"),
+            ("EMR", "EMR"),
+        ] {
+            let mut tool = desk.tool(&["doctor"]);
+            let variable = format!("AWS_ENDPOINT_URL_{service}");
+            tool.env(&variable, url)
+                .env("POLICY_TABLE", "policy.json")
+                .env("IDENTITY_STORE_ID", STORE);
+            let said = said(tool).await;
+            assert_eq!(said.code, 1, "{}", said.out);
+            let mut lines = said.out.lines();
+            let astray: Vec<&str> = lines.by_ref().filter(|line| line.contains(url)).collect();
+            let [line] = astray[..] else {
+                panic!("{variable}: {}", said.out)
+            };
+            let cure = format!("— correct {variable}, or unset it");
+            assert!(line.starts_with(&format!("problem  {about}")), "{line}");
+            assert!(line.ends_with(&cure), "{line}");
+        }
     }
 }
 

@@ -7,10 +7,13 @@ use aws_config::SdkConfig;
 use aws_sdk_iam::error::ProvideErrorMetadata;
 use aws_sdk_sts::Client as Sts;
 
-use super::{AGAIN, Finding, again};
+use super::{AGAIN, Finding, again, knock};
 use crate::aws::{CallError, Kind};
 use crate::cli::connection::Connected;
+use crate::cli::whereabouts::STS;
 use crate::policy::Studio;
+
+const NOTHING_ELSE: &str = "; nothing else was asked";
 
 /// The account of the credentials, if they are any good.
 pub(super) async fn credentials(sdk: &SdkConfig) -> (Option<String>, Finding) {
@@ -23,24 +26,42 @@ pub(super) async fn credentials(sdk: &SdkConfig) -> (Option<String>, Finding) {
             (Some(account), Finding::ok(about, arn))
         }
         Err(error) => {
+            let is_of_sts = error.code().is_some();
             let error = CallError::of("GetCallerIdentity", &error);
             let text = &error.text;
+            let was_asked = is_io(text)
+                || ["service", "response"]
+                    .iter()
+                    .any(|one| text.starts_with(one));
+            if was_asked
+                && !is_of_sts
+                && let Some(mut not_there) = knock(STS, sdk, about).await
+            {
+                not_there.found += NOTHING_ELSE;
+                return (None, not_there);
+            }
             // Where they were looked for is a long list, and the same each time.
             let why = match text.contains("no credentials found in chain") {
                 true => "there are none".to_owned(),
                 false => format!("GetCallerIdentity: {text}"),
             };
-            let found = format!("{why}; nothing else was asked");
+            let found = why + NOTHING_ELSE;
             (None, Finding::problem(about, found, get_some(&error)))
         }
     }
+}
+
+/// Whether STS was out of reach, and not what gives the credentials.
+fn is_io(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("io error") && !text.contains("loading credentials")
 }
 
 /// How to come by credentials, by what was wrong with those there are.
 fn get_some(error: &CallError) -> &'static str {
     let text = error.text.to_ascii_lowercase();
     let says = |word: &str| text.contains(word);
-    if error.is_throttled() || (says("io error") && !says("loading credentials")) {
+    if error.is_throttled() || is_io(&error.text) {
         again(error)
     } else if says("expired") {
         "they have expired: `aws sso login`, or however you got them"

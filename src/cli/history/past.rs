@@ -53,6 +53,8 @@ pub(super) async fn at(
     if at > Utc::now() {
         return Err("--at: that time is still to come".to_owned());
     }
+    let (table, document) = table::load(path)?;
+    let mut connected = arguments.of.account.connect(table, &document).await?;
     let begins = log.begins(no_deadline()).await.map_err(&failed)?;
     let begins = begins.ok_or("the function's log is empty: it tells of no time")?;
     if at.timestamp_millis() < begins {
@@ -61,8 +63,6 @@ pub(super) async fn at(
             time(begins / 1000)
         ));
     }
-    let (table, document) = table::load(path)?;
-    let mut connected = arguments.of.account.connect(table, &document).await?;
     let only = arguments.only(&connected).await?;
     let later = log.changes(at.timestamp_millis() + 1, no_deadline()).await;
     let later = later.map_err(&failed)?;

@@ -660,6 +660,12 @@ async fn the_page_for_those_for_whom_no_command_works_quotes_what_is_said() {
     ] {
         all.push(said(at_home(&desk, arguments)).await.err);
     }
+    all.push(
+        with_a_slow_helper(&desk, "2099-01-01T00:00:00Z")
+            .await
+            .0
+            .err,
+    );
     let with = |name: &str, value: &str| {
         let mut tool = desk.tool(&["plan"]);
         tool.env("POLICY_TABLE", "policy.json")

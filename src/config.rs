@@ -10,6 +10,7 @@ use crate::policy::document::Document;
 use crate::policy::read::Format;
 use crate::policy::source::Source;
 use crate::policy::{Table, lint, resolve};
+use crate::visible::quoted;
 
 /// What Lambda takes of environment variables, all of a function's together.
 const ENVIRONMENT_LIMIT: usize = 4096;
@@ -82,7 +83,10 @@ impl Config {
             ),
             (Some(given), None) => wrong(
                 "IDENTITY_STORE_ID",
-                format!("{given:?} is not an identity store: give its d-… id, its UUID or its ARN"),
+                format!(
+                    "{} is not an identity store: give its d-… id, its UUID or its ARN",
+                    quoted(given)
+                ),
             ),
             _ => {}
         }
@@ -93,7 +97,7 @@ impl Config {
         {
             wrong(
                 "IDENTITY_STORE_REGION",
-                format!("{region:?} is not a Region"),
+                format!("{} is not a Region", quoted(region)),
             );
         }
         let mode = match var("MODE").as_deref() {
@@ -102,7 +106,7 @@ impl Config {
             Some(other) => {
                 wrong(
                     "MODE",
-                    format!("{other:?} is no mode; modes are plan, apply"),
+                    format!("{} is no mode; modes are plan, apply", quoted(other)),
                 );
                 Mode::Plan
             }
@@ -111,7 +115,7 @@ impl Config {
             None | Some("false") => false,
             Some("true") => true,
             Some(other) => {
-                wrong(name, format!("{other:?} is neither true nor false"));
+                wrong(name, format!("{} is neither true nor false", quoted(other)));
                 false
             }
         };

@@ -23,6 +23,7 @@ pub use request::{Request, Subject};
 use crate::error::shortened;
 use crate::identity::{Id, Identity, IdentityType, store_id};
 use crate::policy::fit::{Answer, Directory};
+use crate::visible;
 
 /// What has to be looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -320,7 +321,8 @@ impl Look {
 
     fn concerns_nobody(source: &str) -> Look {
         Look::nothing(format!(
-            "an event of {source:?} is no concern of session mappings"
+            "an event of {} is no concern of session mappings",
+            visible::quoted(source)
         ))
     }
 

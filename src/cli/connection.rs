@@ -290,8 +290,9 @@ impl Account {
         };
         let id = identity::store_id(given).ok_or_else(|| {
             format!(
-                "--identity-store-id: {given:?} is not an identity store: give its d-… id, its \
-                 UUID or its ARN"
+                "--identity-store-id: {} is not an identity store: give its d-… id, its UUID \
+                 or its ARN",
+                visible::quoted(given)
             )
         })?;
         Ok(id.to_owned())

@@ -64,7 +64,7 @@ impl Whom {
     /// Nobody, if nothing was given.
     pub(super) fn given(&self) -> Result<Option<Subject>, String> {
         let id = |flag: &str, text: &str| {
-            Id::parse(text).ok_or_else(|| format!("{flag}: {text:?} is not an id"))
+            Id::parse(text).ok_or_else(|| format!("{flag}: {} is not an id", visible::quoted(text)))
         };
         let Whom {
             user,

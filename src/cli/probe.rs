@@ -137,8 +137,8 @@ impl Arguments {
     async fn subjects(&self, region: &str) -> Result<Subjects, String> {
         if !resolve::is_studio_id(&self.studio) {
             return Err(format!(
-                "--studio: {:?} is not a Studio's id (es-…)",
-                self.studio
+                "--studio: {} is not a Studio's id (es-…)",
+                visible::quoted(&self.studio)
             ));
         }
         let document = Document {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::identity::{Id, Identity, IdentityType};
 use crate::policy::resolve::alike;
+use crate::visible::quoted;
 
 /// An order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,7 +117,7 @@ fn no_action(fields: &Map<String, Value>) -> String {
             None => format!("action: is missing; actions are {all}"),
         },
         Some(given) => match given.as_str().and_then(|given| meant(given, &ACTIONS)) {
-            Some(action) => format!("action: that is none; did you mean {action:?}?"),
+            Some(action) => format!("action: that is none; did you mean {}?", quoted(action)),
             None => format!("action: that is none; actions are {all}"),
         },
     }
@@ -131,7 +132,10 @@ fn no_such_field(name: &str, known: &[&str]) -> String {
             .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
     let shown = if looks_like_one { name } else { "a field" };
     match meant(name, known) {
-        Some(name) => format!("{shown}: there is no such field; did you mean {name:?}?"),
+        Some(name) => format!(
+            "{shown}: there is no such field; did you mean {}?",
+            quoted(name)
+        ),
         None => format!(
             "{shown}: there is no such field; known are {}",
             known.join(", ")

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::resolve::alike;
 use crate::error::Problem;
+use crate::visible;
 
 /// The fields of one object; what is left over is unknown.
 pub(super) struct Fields<'p> {
@@ -97,10 +98,10 @@ impl<'p> Fields<'p> {
             if let Some((_, meant)) = words.iter().find(|(word, _)| given == Some(*word)) {
                 return Ok(*meant);
             }
-            let quoted: Vec<String> = known().map(|word| format!("{word:?}")).collect();
+            let quoted: Vec<String> = known().map(visible::quoted).collect();
             let mut message = not_set(&quoted.join(" or "), &value);
             if let Some(word) = given.and_then(|given| alike(given, known())) {
-                message += &format!("; did you mean {word:?}?");
+                message += &format!("; did you mean {}?", visible::quoted(word));
             }
             Err(message)
         })
@@ -183,7 +184,7 @@ impl<'p> Fields<'p> {
         for name in self.left.keys() {
             let place = self.place_of(name);
             let hint = match alike(name, self.asked.iter().copied()) {
-                Some(name) => format!("did you mean {name:?}?"),
+                Some(name) => format!("did you mean {}?", visible::quoted(name)),
                 None => format!("known are {}", self.asked.join(", ")),
             };
             let message = format!("there is no such field; {hint}");
@@ -217,7 +218,7 @@ fn not(what: &str, found: &Value) -> String {
 /// The same of a setting, where no name stands: with the text.
 fn not_set(what: &str, found: &Value) -> String {
     match found.as_str().filter(|text| text.len() <= 20) {
-        Some(text) => format!("expected {what}, found the text {text:?}"),
+        Some(text) => format!("expected {what}, found the text {}", visible::quoted(text)),
         None => not(what, found),
     }
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::visible;
+
 /// A JSON value in whose objects no key stands twice. serde_json would keep the
 /// last one in silence, and with it lose a Studio.
 pub(super) struct NoDuplicates(pub(super) Value);
@@ -60,7 +62,8 @@ impl<'de> serde::de::Visitor<'de> for NoDuplicatesVisitor {
         while let Some(key) = map.next_key::<String>()? {
             if object.contains_key(&key) {
                 return Err(serde::de::Error::custom(format_args!(
-                    "{key:?} stands here twice"
+                    "{} stands here twice",
+                    visible::quoted(&key)
                 )));
             }
             let NoDuplicates(value) = map.next_value()?;

@@ -90,14 +90,15 @@ impl Names<'_> {
                 // That has its problem already.
             } else if !is_studio_id(&studio.id) {
                 let message = format!(
-                    "{:?} is not the id of a Studio; one looks like {STUDIO}",
-                    studio.id
+                    "{} is not the id of a Studio; one looks like {STUDIO}",
+                    visible::quoted(&studio.id)
                 );
                 self.problem(format!("{place}.id"), message);
             } else if let Some(other) = seen.insert(&studio.id, alias) {
                 let message = format!(
-                    "{} is called {other:?} already; keep one of the two",
-                    studio.id
+                    "{} is called {} already; keep one of the two",
+                    studio.id,
+                    visible::quoted(other)
                 );
                 self.problem(format!("{place}.id"), message);
             }
@@ -106,7 +107,7 @@ impl Names<'_> {
                 .as_deref()
                 .filter(|role| !is_iam_arn(role, "role/"))
             {
-                let message = format!("{role:?} is not the ARN of a role");
+                let message = format!("{} is not the ARN of a role", visible::quoted(role));
                 self.problem(format!("{place}.role_arn"), message);
             }
             let has_role = studio.role_arn.is_some() || self.has_reported(&place, "role_arn");
@@ -119,7 +120,7 @@ impl Names<'_> {
             if let Some(region) = studio.region.as_deref().filter(|region| !is_region(region)) {
                 self.problem(
                     format!("{place}.region"),
-                    format!("{region:?} is not a Region"),
+                    format!("{} is not a Region", visible::quoted(region)),
                 );
             }
             let mut session_policies = BTreeSet::new();
@@ -144,8 +145,10 @@ impl Names<'_> {
         for (alias, arn) in &self.document.session_policies {
             let place = format!("session_policies.{alias}");
             if !is_iam_arn(arn, "policy/") && !self.has_problem(&place) {
-                let message =
-                    format!("{arn:?} is not the ARN of an IAM policy; one looks like {POLICY}");
+                let message = format!(
+                    "{} is not the ARN of an IAM policy; one looks like {POLICY}",
+                    visible::quoted(arn)
+                );
                 self.problem(place, message);
             }
         }
@@ -276,7 +279,10 @@ impl Names<'_> {
             _ => match Id::parse(value) {
                 Some(id) if name == "group_id" => Ok(Selector::GroupId(id)),
                 Some(id) => Ok(Selector::UserId(id)),
-                None => Err(format!("{value:?} is not an id; one looks like {ID}")),
+                None => Err(format!(
+                    "{} is not an id; one looks like {ID}",
+                    visible::quoted(value)
+                )),
             },
         };
         selector
@@ -377,7 +383,7 @@ pub(super) fn not_called<'a>(
     /// telling all of them each time would never end.
     const SHOWN: usize = 30;
     const SEARCHED: usize = 300;
-    let mut message = format!("no {what} is called {name:?}");
+    let mut message = format!("no {what} is called {}", visible::quoted(name));
     let shown = known.clone().take(SHOWN).map(|name| visible::name(name));
     let shown: Vec<String> = shown.collect();
     match (shown.is_empty(), known.len() - shown.len()) {
@@ -389,7 +395,7 @@ pub(super) fn not_called<'a>(
     }
     let mut known = known.map(String::as_str).take(SEARCHED);
     if let Some(name) = guess.then(|| alike(name, &mut known)).flatten() {
-        message += &format!("; did you mean {name:?}?");
+        message += &format!("; did you mean {}?", visible::quoted(name));
     }
     message
 }

@@ -148,7 +148,7 @@ assign = "members"
     6 | retired_policies = ["none"]
       |                     ^^^^^^
 
-    error: rules[0].studio: no studio is called "analytics\n"; studios are analytics; did you mean "analytics"?
+    error: rules[0].studio: no studio is called "analytics\u{a}"; studios are analytics; did you mean "analytics"?
       --> policy.toml:13:10
        |
     13 | studio = """

@@ -351,3 +351,70 @@ async fn addresses_of_the_usual_length_stand_in_columns() {
     let said = said(desk.tool(&["mapping", "list"])).await;
     can_be_seen("mapping list", &said.out);
 }
+
+/// Each refusal quotes what it refuses, and all in one way.
+#[tokio::test]
+async fn what_is_quoted_is_shown_in_one_way_whoever_quotes_it() {
+    let odd = "CORP\\da\u{a0}ta \u{200b}\"x\" ";
+    let quoted = r#""CORP\da\u{a0}ta \u{200b}\u{22}x\u{22}\u{20}""#;
+    assert_eq!(visible::quoted(odd), quoted);
+    let mut start = hostile_world();
+    start.add_group(odd).unwrap();
+    let desk = Desk::new(deployed(start, "apply", &table(|_| ()))).await;
+
+    let whom = ["--studio", ANALYTICS, "--user", "alice"];
+    for arguments in [
+        &["explain", "--user-id", odd][..],
+        &["plan", "--identity-store-id", odd],
+        &["plan", "--studio", odd],
+        &["mapping", "get", "--studio", odd, "--user", "alice"],
+        &[&["mapping", "create", "--session-policy", odd], &whom[..]].concat(),
+        &["remote", "status", "--function", odd],
+        &["probe", "--studio", odd, "--user", "alice", "--yes"],
+    ] {
+        let mut tool = desk.tool(arguments);
+        tool.env("IDENTITY_STORE_ID", STORE);
+        if ["explain", "plan"].contains(&arguments[0]) {
+            tool.env("POLICY_TABLE", "policy.json");
+        }
+        let said = said(tool).await;
+        assert!(said.err.contains(quoted), "{arguments:?}: {}", said.err);
+    }
+
+    for (place, arguments) in [
+        ("/studios/analytics/id", &["check", "new.json"][..]),
+        ("/studios/analytics/role_arn", &["check", "new.json"]),
+        ("/studios/analytics/region", &["check", "new.json"]),
+        ("/session_policies/engineer", &["check", "new.json"]),
+        ("/rules/0/studio", &["check", "new.json"]),
+        ("/rules/0/session_policy", &["check", "new.json"]),
+        ("/rules/0/group_id", &["check", "new.json"]),
+        ("/ownership", &["check", "new.json"]),
+        ("/rules/0/group like", &["check", "--live", "new.json"]),
+    ] {
+        let new = table(|table| {
+            let (path, value) = match place.strip_suffix(" like") {
+                Some(path) => (path, odd.to_uppercase()),
+                None => (place, odd.to_owned()),
+            };
+            let (object, field) = path.rsplit_once('/').unwrap();
+            let object = match object {
+                "" => table,
+                _ => table.pointer_mut(object).unwrap(),
+            };
+            if field == "group_id" {
+                object.as_object_mut().unwrap().remove("group");
+            }
+            object[field] = value.into();
+        });
+        desk.write("new.json", &new.to_string());
+        let said = desk.run(arguments).await;
+        let told = format!("{}\n{}", said.out, said.err);
+        assert!(told.contains(quoted), "{place}: {told}");
+    }
+    let twice = json!(odd);
+    desk.write("new.json", &format!("{{{twice}: 1, {twice}: 2}}"));
+    let said = desk.run(&["check", "new.json"]).await;
+    let told = format!("{quoted} stands here twice");
+    assert!(said.err.contains(&told), "{}", said.err);
+}

@@ -59,7 +59,8 @@ impl Place {
             document.studios.insert(studio.to_owned(), bare);
         } else if !known && self.table.is_none() {
             return Err(format!(
-                "--studio: {studio:?} is not a Studio's id (es-…); for aliases, give --table"
+                "--studio: {} is not a Studio's id (es-…); for aliases, give --table",
+                visible::quoted(studio)
             ));
         }
         let mut hands = self.hands(document, whom).await?;
@@ -148,8 +149,9 @@ impl Hands {
         resolve::session_policy(&self.document, name).map_err(|why| match self.has_table {
             true => format!("--session-policy: {why}"),
             false => format!(
-                "--session-policy: {name:?} is not the ARN of an IAM policy; for aliases, give \
-                 --table"
+                "--session-policy: {} is not the ARN of an IAM policy; for aliases, give \
+                 --table",
+                visible::quoted(name)
             ),
         })
     }

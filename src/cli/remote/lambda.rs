@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::aws::{self, Call, CallError, Kind, Service, Tally, Witness, call};
 use crate::cli::whereabouts::knock;
+use crate::visible::quoted;
 
 const LAMBDA: Service = Service {
     name: "lambda",
@@ -116,13 +117,17 @@ fn in_a_sentence(error: &CallError, function: &str, sdk: &SdkConfig, needs: &str
     let region = sdk.region().map_or("", AsRef::as_ref);
     match error.kind {
         _ if text.starts_with("ResourceNotFoundException") => format!(
-            "there is no function {function:?} in {region}: see --region and --profile ({text})"
+            "there is no function {} in {region}: see --region and --profile ({text})",
+            quoted(function)
         ),
         _ if error.is_throttled() || text.starts_with("TooManyRequestsException") => {
             format!("Lambda lets the function run no more often just now; try again ({text})")
         }
         Kind::Denied => {
-            format!("{function:?}: you may not; allow lambda:{needs} on it ({text})")
+            format!(
+                "{}: you may not; allow lambda:{needs} on it ({text})",
+                quoted(function)
+            )
         }
         _ => error.to_string(),
     }
@@ -144,7 +149,10 @@ async fn log_group_of(sdk: &SdkConfig, function: &str) -> Result<String, String>
     let answer = answer.map_err(|error| in_a_sentence(&error, function, sdk, name))?;
     let group = answer["LoggingConfig"]["LogGroup"].as_str();
     group.map(str::to_owned).ok_or_else(|| {
-        format!("Lambda does not say where {function:?} writes its log; give --stack")
+        format!(
+            "Lambda does not say where {} writes its log; give --stack",
+            quoted(function)
+        )
     })
 }
 
@@ -192,8 +200,9 @@ async fn resource(sdk: &SdkConfig, stack: &str, resource: &str) -> Result<String
         .await;
     let found = found.map_err(|error| match error.kind {
         Kind::Denied => format!(
-            "you may not look at the stack {stack:?}: allow cloudformation:DescribeStackResource \
-             on it, or give --function ({})",
+            "you may not look at the stack {}: allow cloudformation:DescribeStackResource on it, \
+             or give --function ({})",
+            quoted(stack),
             error.text
         ),
         _ if error.text.starts_with("ValidationError") => {

@@ -29,9 +29,10 @@ use futures_util::future::join_all;
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::Instant;
 
-pub use access::{Access, Survey};
+pub use access::{Access, Forecast, Survey};
 pub use explain::{Explanation, RuleExplanation, StudioExplanation};
 pub use foretell::{Foretold, Shield, Supposed};
+pub use judge::Fates;
 pub use review::Review;
 
 use crate::aws::{CallError, Tally};

@@ -2,6 +2,7 @@
 //! rule, and since when.
 
 mod access;
+mod findings;
 mod html;
 mod matrix;
 mod people;
@@ -18,6 +19,9 @@ use serde::Serialize;
 use super::connection::{Connection, say_place};
 use super::output::{Output, csv, harmless, put, remark, say, tell_place};
 use super::words::grid;
+use crate::plan::Action;
+use crate::report::Outcome;
+use crate::sync::Fates;
 use crate::visible;
 use rows::{Finding, Row, Status};
 
@@ -30,9 +34,9 @@ use rows::{Finding, Row, Status};
 /// * `complete`: whether everything was read. If not, `problems` says what was
 ///   not, and that somebody is not in `rows` says nothing.
 /// * `problems`: what could not be read, in words
-/// * `notes`: groups that the table names and that are not there, in words
-/// * `studios`: `studio` (its alias), `studio_id`, `read` (whether its mappings
-///   could be read), `users` and `groups` (how many are mapped)
+/// * `notes`: which Studios people get into without a mapping, whom the table names
+///   and who is not there, what waits and why, and who is not mapped, in words
+/// * `studios`: one for each, as [`Studio`] has it
 /// * `rows`: one for each grant, as [`Row`] has it
 const JSON_VERSION: u32 = 1;
 
@@ -76,8 +80,12 @@ struct Report {
     rows: Vec<Row>,
     /// What could not be read.
     problems: Vec<String>,
-    /// What else there is to say.
-    notes: Vec<String>,
+    /// Which Studios people get into without a mapping, or may.
+    open: Vec<String>,
+    /// Whom the table names, and who is not there.
+    missing: Vec<String>,
+    /// What the next full pass would do, and does not, and why.
+    waits: Vec<String>,
 }
 
 /// A Studio, and how much of it was seen.
@@ -92,6 +100,51 @@ struct Studio {
     /// How many users and groups it has mapped.
     users: usize,
     groups: usize,
+    /// Whether people get into it without a mapping; none if that is not known.
+    open: Option<bool>,
+    /// Whom the rules want besides; none if it was not read.
+    not_mapped: Option<NotMapped>,
+}
+
+/// How many users and groups the rules want that are not mapped: by what the next
+/// full pass would make of that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+struct NotMapped {
+    planned: usize,
+    withheld: usize,
+    over_capacity: usize,
+}
+
+impl NotMapped {
+    fn of(fates: &Fates) -> NotMapped {
+        let creations = fates
+            .values()
+            .filter(|(action, _)| *action == Action::Create);
+        let with = |fate| creations.clone().filter(|(_, one)| *one == fate).count();
+        NotMapped {
+            planned: with(Outcome::Planned),
+            withheld: with(Outcome::Withheld),
+            over_capacity: with(Outcome::OverCapacity),
+        }
+    }
+
+    fn all(self) -> usize {
+        self.planned + self.withheld + self.over_capacity
+    }
+
+    /// `3 over capacity, 2 planned`
+    fn words(self) -> String {
+        let counts = [
+            (self.over_capacity, Outcome::OverCapacity),
+            (self.withheld, Outcome::Withheld),
+            (self.planned, Outcome::Planned),
+        ];
+        let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts
+            .map(|(count, what)| format!("{count} {}", what.words()))
+            .collect();
+        counts.join(", ")
+    }
 }
 
 /// A rule, in words.
@@ -104,6 +157,38 @@ struct Rule {
 }
 
 impl Studio {
+    /// What its mappings do not show: findings of its own, by their names for programs.
+    fn findings(&self) -> Vec<&'static str> {
+        let over = |all: NotMapped| all.over_capacity > 0;
+        let findings = [
+            (Finding::Unread.name(), !self.read),
+            ("open", self.is_open()),
+            (
+                Outcome::OverCapacity.name(),
+                self.not_mapped.is_some_and(over),
+            ),
+        ];
+        let found = findings.into_iter().filter(|(_, is_so)| *is_so);
+        found.map(|(finding, _)| finding).collect()
+    }
+
+    /// Its name in a sentence.
+    fn name(&self) -> String {
+        match self.alias == self.id {
+            true => format!("Studio {}", self.id),
+            false => format!("Studio {} ({})", visible::name(&self.alias), self.id),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.open == Some(true)
+    }
+
+    /// Whom the rules want besides, if that is anybody.
+    fn not_mapped(&self) -> Option<NotMapped> {
+        self.not_mapped.filter(|all| all.all() > 0)
+    }
+
     fn for_people(&self) -> Studio {
         Studio {
             alias: visible::name(&self.alias),
@@ -143,7 +228,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         Form::Table => say(format_args!("{}\n", report.for_people().as_grid()))?,
         Form::Html => put(html::page(&report.for_people()))?,
     }
-    let notes = report.notes.iter().chain(&report.problems);
+    let notes = report.notes();
+    let notes = notes.iter().chain(&report.problems);
     notes.for_each(|note| remark("!", note));
     if report.is_complete() {
         return Ok(ExitCode::SUCCESS);
@@ -154,6 +240,21 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
 impl Report {
     fn is_complete(&self) -> bool {
         self.problems.is_empty() && self.studios.iter().all(|studio| studio.read)
+    }
+
+    /// What there is to say besides, in words.
+    fn notes(&self) -> Vec<String> {
+        let not_mapped = self.studios.iter().filter_map(|studio| {
+            let all = studio.not_mapped()?;
+            Some(format!(
+                "{}: the rules want {} more, who are not mapped: {}",
+                studio.name(),
+                all.all(),
+                all.words()
+            ))
+        });
+        let told = self.open.iter().chain(&self.missing).chain(&self.waits);
+        told.cloned().chain(not_mapped).collect()
     }
 
     /// The same, with names as people read them.
@@ -167,7 +268,9 @@ impl Report {
             rules: self.rules.iter().map(Rule::for_people).collect(),
             rows: self.rows.iter().map(Row::for_people).collect(),
             problems: lines(&self.problems),
-            notes: lines(&self.notes),
+            open: lines(&self.open),
+            missing: lines(&self.missing),
+            waits: lines(&self.waits),
         }
     }
 
@@ -175,6 +278,7 @@ impl Report {
         let mut grid = grid(&["Studio", "Who", "Session policy", "By", "Days", "Look at"]);
         for row in &self.rows {
             let findings = row.findings.iter().map(|finding| finding.words(row));
+            let waits = row.waits().map(str::to_owned);
             grid.add_row([
                 row.studio.clone(),
                 row.who(),
@@ -183,11 +287,21 @@ impl Report {
                 row.age_days
                     .map(|days| days.to_string())
                     .unwrap_or_default(),
-                findings.collect::<Vec<_>>().join(", "),
+                findings.chain(waits).collect::<Vec<_>>().join(", "),
             ]);
         }
-        for studio in self.studios.iter().filter(|studio| !studio.read) {
-            grid.add_row([&studio.alias, "?", "?", "?", "?", "could not be read"]);
+        for studio in &self.studios {
+            let alias = studio.alias.as_str();
+            if !studio.read {
+                grid.add_row([alias, "?", "?", "?", "?", "could not be read"]);
+            }
+            if studio.is_open() {
+                grid.add_row([alias, "anybody", "", "", "", "open without a mapping"]);
+            }
+            if let Some(all) = studio.not_mapped() {
+                let (who, why) = (format!("{} more", all.all()), all.words());
+                grid.add_row([alias, &who, "", "", "", &format!("not mapped: {why}")]);
+            }
         }
         grid.to_string()
     }
@@ -202,7 +316,7 @@ impl Report {
             identity_store_id: &'a str,
             complete: bool,
             problems: &'a [String],
-            notes: &'a [String],
+            notes: Vec<String>,
             studios: &'a [Studio],
             rows: &'a [Row],
         }
@@ -212,22 +326,26 @@ impl Report {
             identity_store_id: &self.identity_store_id,
             complete: self.is_complete(),
             problems: &self.problems,
-            notes: &self.notes,
+            notes: self.notes(),
             studios: &self.studios,
             rows: &self.rows,
         };
         serde_json::to_string_pretty(&document).map_err(|error| error.to_string())
     }
 
-    /// A Studio that could not be read has a line that says so, for whoever gets
+    /// A Studio has a line of its own if its mappings do not say all: for whoever gets
     /// the file without what was said beside it.
     fn as_csv(&self) -> Result<String, String> {
         let mut lines: Vec<[String; COLUMNS.len()]> = self.rows.iter().map(cells).collect();
-        for studio in self.studios.iter().filter(|studio| !studio.read) {
+        for studio in &self.studios {
+            let findings = studio.findings();
+            if findings.is_empty() {
+                continue;
+            }
             lines.push(COLUMNS.map(|column| match column {
                 "studio" => studio.alias.clone(),
                 "studio_id" => studio.id.clone(),
-                "findings" => Finding::Unread.name().to_owned(),
+                "findings" => findings.join(" "),
                 _ => String::new(),
             }));
         }
@@ -236,7 +354,7 @@ impl Report {
 }
 
 /// The columns of the CSV: a row's fields.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 21] = [
     "studio",
     "studio_id",
     "user_name",
@@ -256,6 +374,8 @@ const COLUMNS: [&str; 19] = [
     "created",
     "age_days",
     "findings",
+    "action",
+    "outcome",
 ];
 
 /// A row as a line of CSV.
@@ -281,6 +401,8 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
         created,
         age_days,
         findings,
+        action,
+        outcome,
     } = row;
     let findings = findings.iter().map(|finding| finding.name());
     [
@@ -303,6 +425,8 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
         or_empty(created),
         or_empty(age_days),
         findings.collect::<Vec<_>>().join(" "),
+        action.map_or("", Action::name).to_owned(),
+        outcome.map_or("", Outcome::name).to_owned(),
     ]
 }
 

@@ -1,17 +1,22 @@
-//! Who can open what: every mapping of every Studio, and the rule behind it.
+//! Who can open what: every mapping of every Studio, the rule behind it, and what the
+//! next full pass would make of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join;
 use tokio::time::Instant;
 
+use super::judge::Fates;
+use super::observe::Observation;
 use super::{Engine, Look};
 use crate::identity::{Id, Identity, IdentityType};
-use crate::policy::doubt::Cause;
+use crate::policy::doubt::{Cause, Doubt};
 use crate::policy::fit::Wanted;
+use crate::report::Outcome;
+use crate::studio::{OPEN, Usable};
 
 /// Who can open what, as far as it could be read.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Debug)]
 pub struct Survey {
     /// Every mapping that was read, by Studio and identity.
     pub rows: Vec<Access>,
@@ -22,6 +27,26 @@ pub struct Survey {
     pub problems: Vec<String>,
     /// The groups that the table names and that are not there, in words.
     pub missing: BTreeSet<String>,
+    /// Of the Studios that were read, whether people get into them without a
+    /// mapping; none where the service does not say.
+    pub open: BTreeMap<usize, Option<bool>>,
+    seen: Observation,
+}
+
+impl Survey {
+    /// The members of a group, if they were read for a rule.
+    pub fn members(&self, group: &Id) -> Option<&BTreeSet<Id>> {
+        self.seen.reading.directory.members.get(group)?.known()
+    }
+}
+
+/// What the next full pass would make of what a survey saw.
+#[derive(Debug, Default)]
+pub struct Forecast {
+    /// What it would do to whose mapping, by Studio, and what would become of that.
+    pub fates: BTreeMap<usize, Fates>,
+    /// What waits, and why, in words.
+    pub waits: Vec<String>,
 }
 
 /// One mapping, and where it comes from.
@@ -47,7 +72,7 @@ pub struct Access {
     pub via_group: Option<Id>,
     /// What the table says in its place, if that is another session policy.
     pub instead: Option<Wanted>,
-    /// Whether the rules could not be read to the end, so that one may want it
+    /// Whether not all was read that its rule follows from, so that one may want it
     /// although `rule` has none.
     pub doubtful: bool,
 }
@@ -57,9 +82,16 @@ impl Engine {
     /// it so.
     pub async fn access(&self, studio: Option<usize>, deadline: Instant) -> Survey {
         let look = Look::everything(studio, deadline);
-        let seen = self.observe(&look, true).await;
+        let mut survey = Survey {
+            rows: Vec::new(),
+            unread: BTreeSet::new(),
+            problems: Vec::new(),
+            missing: BTreeSet::new(),
+            open: BTreeMap::new(),
+            seen: self.observe(&look, true).await,
+        };
+        let seen = &survey.seen;
         let directory = &seen.reading.directory;
-        let mut survey = Survey::default();
         for failure in &seen.reading.failures {
             survey.problems.push(match &failure.about {
                 Some(identity) => format!("{identity}: {}", failure.error),
@@ -79,13 +111,19 @@ impl Engine {
                 survey.unread.insert(*studio);
                 continue;
             };
-            let mut doubtful = false;
-            for doubt in self.table.doubts(*studio, directory, reach) {
-                match doubt.cause {
-                    Cause::Missing { .. } => drop(survey.missing.insert(doubt.to_string())),
-                    Cause::Unread { .. } | Cause::BareList | Cause::Nobodys => doubtful = true,
-                }
-            }
+            // Remembered from the look above.
+            let usable = self.studios[*studio].usable(deadline).await;
+            survey.open.insert(
+                *studio,
+                match usable {
+                    Ok(Usable::Yes { is_open }) => Some(is_open),
+                    _ => None,
+                },
+            );
+            let doubts = self.table.doubts(*studio, directory, reach);
+            let is_missing = |doubt: &Doubt| matches!(doubt.cause, Cause::Missing { .. });
+            let (missing, doubts): (Vec<_>, Vec<_>) = doubts.into_iter().partition(is_missing);
+            survey.missing.extend(missing.iter().map(Doubt::to_string));
             let wanted = self.table.wanted(*studio, directory, reach);
             for (identity, mapping) in &actual.mappings {
                 let (so, instead) = match wanted.get(identity) {
@@ -106,11 +144,61 @@ impl Engine {
                     rule: so.map(|wanted| wanted.rule),
                     via_group: so.and_then(|wanted| wanted.via_group.clone()),
                     instead: instead.cloned(),
-                    doubtful,
+                    doubtful: doubts.iter().any(|doubt| doubt.concerns(identity, false)),
                 });
             }
         }
         survey
+    }
+
+    /// What the next full pass would make of what was seen. `gone`: who of those mapped
+    /// has been looked up since, and is in the directory no more. Nothing is read
+    /// again.
+    pub async fn forecast(
+        &self,
+        survey: &mut Survey,
+        gone: &BTreeSet<Identity>,
+        deadline: Instant,
+    ) -> Forecast {
+        let mut forecast = Forecast::default();
+        let seen = &mut survey.seen;
+        for (studio, looked) in &mut seen.studios {
+            if let Some(actual) = &mut looked.actual {
+                actual.gone.extend(gone.iter().cloned());
+            }
+            let plan = self.plan(*studio, &seen.reading, looked);
+            let Some(plan) = plan.filter(|plan| !plan.is_of_nothing_read()) else {
+                continue;
+            };
+            let look = Look::everything(Some(*studio), deadline);
+            let fates = self.fates(&look, looked, &plan).await;
+            forecast.waits.extend(self.told_withheld(&plan));
+            let held = fates.values().filter(|(_, fate)| *fate == Outcome::Held);
+            let held = match held.count() {
+                0 => None,
+                1 => Some("1 deletion is held".to_owned()),
+                count => Some(format!("{count} deletions are held")),
+            };
+            let name = self.name(*studio);
+            forecast.waits.extend(held.map(|held| {
+                format!("{name}: {held}, since too many would go at once, until somebody approves")
+            }));
+            forecast.fates.insert(*studio, fates);
+        }
+        forecast
+    }
+
+    /// What is to be said of a Studio that people get into without a mapping, or may.
+    pub fn told_open(&self, studio: usize, is_open: Option<bool>) -> Option<String> {
+        let name = self.name(studio);
+        match is_open {
+            Some(false) => None,
+            Some(true) => Some(format!("{name}: {OPEN}")),
+            None => Some(format!(
+                "{name}: whether people get in without a mapping is not known: DescribeStudio \
+                 did not say"
+            )),
+        }
     }
 
     /// The names of these users and groups, of those who have one and can be

@@ -176,24 +176,33 @@ impl Engine {
         if let Some(supposed) = supposed {
             self.suppose(studio, identity, supposed, &mut seen);
         }
+        let mut plan = self.plan(studio, &seen.reading, &seen.studios[&studio]);
+        if let Some(looked) = seen.studios.get_mut(&studio)
+            && self.see_who_is_gone(plan.as_ref(), looked, deadline).await
+        {
+            plan = self.plan(studio, &seen.reading, looked);
+        }
         let problems = self.not_read(&seen);
         let looked = &seen.studios[&studio];
-        let plan = self.plan(studio, &seen.reading, looked);
         let why = match plan.filter(|plan| !plan.is_of_nothing_read()) {
             None => Some("the Studio could not be read as a whole".to_owned()),
             Some(plan) if plan.withholds(identity) => Some(withheld(&plan, identity)),
-            Some(plan) => match self.fate(&look, looked, &plan, identity).await {
-                Some(Outcome::Held) => Some(
-                    "held, since too many would go at once, until somebody approves".to_owned(),
-                ),
-                Some(Outcome::OverCapacity) => {
-                    Some("over capacity, the Studio has no room left".to_owned())
+            Some(plan) => {
+                let fates = self.fates(&look, looked, &plan).await;
+                let fate = fates.get(identity).map(|(_, outcome)| *outcome);
+                match fate {
+                    Some(Outcome::Held) => Some(
+                        "held, since too many would go at once, until somebody approves".to_owned(),
+                    ),
+                    Some(Outcome::OverCapacity) => {
+                        Some("over capacity, the Studio has no room left".to_owned())
+                    }
+                    Some(Outcome::Withheld) => {
+                        Some("withheld, the Studio could not be counted".to_owned())
+                    }
+                    _ => None,
                 }
-                Some(Outcome::Withheld) => {
-                    Some("withheld, the Studio could not be counted".to_owned())
-                }
-                _ => None,
-            },
+            }
         };
         let what = match change {
             Action::Create => "is not mapped yet, and will not be now",

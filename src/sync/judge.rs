@@ -1,6 +1,8 @@
 //! What of a plan may be made: what the deletion guard says, what a person has
 //! approved, and how much room there is.
 
+use std::collections::BTreeMap;
+
 use super::memory::Orphan;
 use super::observe::Seen;
 use super::prepare::Prepared;
@@ -12,6 +14,9 @@ use crate::identity::{Identity, IdentityType};
 use crate::plan::{Action, Change, StudioPlan};
 use crate::report::{Outcome, Pass, WRONG_APPROVAL};
 use crate::studio::Refusal;
+
+/// What is to be done to the mappings of one Studio, and what becomes of it.
+pub type Fates = BTreeMap<Identity, (Action, Outcome)>;
 
 /// What happens to the deletions of one Studio's plan.
 #[derive(Clone, Debug)]
@@ -178,16 +183,8 @@ impl Engine {
         }))
     }
 
-    /// What would become of the change that a plan has for one identity.
-    pub(super) async fn fate(
-        &self,
-        look: &Look<'_>,
-        seen: &Seen,
-        plan: &StudioPlan,
-        identity: &Identity,
-    ) -> Option<Outcome> {
-        let mut changes = plan.changes.iter();
-        let change = changes.find(|change| change.identity == *identity)?;
+    /// What would become of each change of a plan in the next full pass.
+    pub(super) async fn fates(&self, look: &Look<'_>, seen: &Seen, plan: &StudioPlan) -> Fates {
         let task = Task {
             look: look.clone(),
             approve: None,
@@ -195,23 +192,30 @@ impl Engine {
             mode: Mode::Plan,
         };
         let judged = self.judge(&task, plan, seen.occupancy).await;
-        if change.action != Action::Create {
-            return Some(judged.fate);
-        }
-        let leaving = match judged.fate {
-            Outcome::Done => judged.deletions,
-            _ => Vec::new(),
+        let fate = match judged.fate {
+            Outcome::Done => Outcome::Planned,
+            waits => waits,
         };
-        let leaving: Vec<&Change> = leaving.iter().collect();
+        let mut fates = Fates::new();
+        let mut put = |changes: &mut dyn Iterator<Item = &Change>, outcome| {
+            fates.extend(changes.map(|one| (one.identity.clone(), (one.action, outcome))));
+        };
+        put(&mut plan.withheld.iter(), Outcome::Withheld);
+        put(&mut judged.deletions.iter(), fate);
+        put(&mut judged.orphans.iter(), Outcome::Orphan);
+        put(&mut judged.again.iter(), Outcome::Planned);
+        put(&mut plan.of(Action::Update), Outcome::Planned);
+        let going = judged.deletions.iter().filter(|_| fate == Outcome::Planned);
+        let leaving: Vec<&Change> = going.chain(&judged.again).collect();
         let creations: Vec<&Change> = plan.of(Action::Create).collect();
         let room = self.room(look, plan.studio, judged.occupancy, &creations);
-        let studio = &self.table.studios[plan.studio];
-        let (_, over) = guard::fit(studio, &room.await.ok()?, &leaving, creations);
-        let is_over = over.iter().any(|change| change.identity == *identity);
-        Some(match is_over {
-            true => Outcome::OverCapacity,
-            false => Outcome::Planned,
-        })
+        if let Ok(occupancy) = room.await {
+            let studio = &self.table.studios[plan.studio];
+            let (fitting, over) = guard::fit(studio, &occupancy, &leaving, creations);
+            put(&mut fitting.into_iter(), Outcome::Planned);
+            put(&mut over.into_iter(), Outcome::OverCapacity);
+        }
+        fates
     }
 
     /// How full a Studio is: counted in this pass if it was, remembered if that

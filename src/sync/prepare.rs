@@ -51,7 +51,11 @@ impl Engine {
             read = readings.again().await;
             plan = self.plan(studio, &read.reading, &seen);
         }
-        if self.see_who_is_gone(plan.as_ref(), &mut seen, task).await {
+        let deadline = task.look.deadline;
+        if self
+            .see_who_is_gone(plan.as_ref(), &mut seen, deadline)
+            .await
+        {
             plan = self.plan(studio, &read.reading, &seen);
         }
         let judged = match &plan {
@@ -162,19 +166,17 @@ impl Engine {
 
     /// Looks up who of those mapped is gone, where that is all a change waits for.
     /// Returns whether anything was learned.
-    async fn see_who_is_gone(
+    pub(super) async fn see_who_is_gone(
         &self,
         plan: Option<&StudioPlan>,
         seen: &mut Seen,
-        task: &Task<'_>,
+        deadline: Instant,
     ) -> bool {
         let Some((plan, actual)) = plan.zip(seen.actual.as_mut()) else {
             return false;
         };
         let asked: Vec<&Identity> = plan.unless_gone().collect();
-        let there = asked
-            .iter()
-            .map(|who| self.is_there(who, task.look.deadline));
+        let there = asked.iter().map(|who| self.is_there(who, deadline));
         let there = join_all(there).await;
         for (who, there) in asked.iter().zip(there) {
             match there {

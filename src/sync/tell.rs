@@ -132,17 +132,7 @@ impl Engine {
             report.add(studio, change, Outcome::Withheld);
         }
         pass.withheld += plan.withheld.len();
-        if !plan.withheld.is_empty() {
-            let doubts = plan.standing().into_iter();
-            let doubts: BTreeSet<String> = doubts.map(ToString::to_string).collect();
-            let doubts: Vec<String> = doubts.into_iter().collect();
-            let withheld = match plan.withheld.len() {
-                1 => "1 change is withheld".to_owned(),
-                count => format!("{count} changes are withheld"),
-            };
-            let problem = format!("{name}: {withheld}: {}", doubts.join("; "));
-            report.problems.push(problem);
-        }
+        report.problems.extend(self.told_withheld(plan));
         for (identity, reason) in &plan.left_alone {
             if *reason == LeftAlone::NotOurs {
                 report.problems.push(format!(
@@ -153,6 +143,20 @@ impl Engine {
             let left = (plan.studio, identity.clone(), *reason);
             pass.left_alone.push(left);
         }
+    }
+
+    /// How many changes a plan withholds, and for want of what.
+    pub(super) fn told_withheld(&self, plan: &StudioPlan) -> Option<String> {
+        let withheld = match plan.withheld.len() {
+            0 => return None,
+            1 => "1 change is withheld".to_owned(),
+            count => format!("{count} changes are withheld"),
+        };
+        let doubts = plan.standing().into_iter();
+        let doubts: BTreeSet<String> = doubts.map(ToString::to_string).collect();
+        let doubts: Vec<String> = doubts.into_iter().collect();
+        let name = self.name(plan.studio);
+        Some(format!("{name}: {withheld}: {}", doubts.join("; ")))
     }
 
     fn tell_step(&self, task: &Task<'_>, studio: usize, step: &Step, pass: &mut Pass) {

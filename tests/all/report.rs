@@ -2,9 +2,11 @@
 
 use crate::support;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_smithy_types::base64;
 use chrono::{DateTime, TimeDelta, Utc};
-use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, World};
+use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, UserAssignment, World};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use support::desk::{Desk, Said};
@@ -110,17 +112,17 @@ async fn a_spreadsheet_has_a_line_for_each_grant_with_its_reason_age_and_finding
     let said = reported(&desk, &["--output", "csv"]).await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     insta::assert_snapshot!(timeless(&said.out), @r"
-    studio,studio_id,user_name,user_id,user_status,session_policy,session_policy_arn,mapping,group_name,group_id,rule,via_group_name,via_group_id,wanted_policy,owned,protected,created,age_days,findings
-    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,alice,a0000000-0000-4000-8000-000000000001,enabled,engineer,arn:aws:iam::111122223333:policy/studio-engineer,USER,,,0,data-engineers,b0000000-0000-4000-8000-000000000001,,true,false,(time),3,
-    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,bob,a0000000-0000-4000-8000-000000000002,disabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,USER,,,,,,engineer,true,false,(time),3,disabled no_rule
-    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,carol,a0000000-0000-4000-8000-000000000003,enabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,USER,,,1,data-analysts,b0000000-0000-4000-8000-000000000002,,true,false,(time),400,
-    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,dave,a0000000-0000-4000-8000-000000000004,enabled,somebody-elses,arn:aws:iam::111122223333:policy/somebody-elses,USER,,,,,,,false,false,(time),700,not_owned
-    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,erin,a0000000-0000-4000-8000-000000000006,gone,analyst,arn:aws:iam::111122223333:policy/studio-analyst,USER,,,,,,,true,false,(time),90,gone no_rule
-    science,es-0123456789ABCDEFGHIJKLMNO,alice,a0000000-0000-4000-8000-000000000001,enabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,GROUP,data-engineers,b0000000-0000-4000-8000-000000000001,2,,,,true,false,(time),30,
-    science,es-0123456789ABCDEFGHIJKLMNO,bob,a0000000-0000-4000-8000-000000000002,disabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,GROUP,data-engineers,b0000000-0000-4000-8000-000000000001,2,,,,true,false,(time),30,disabled
-    science,es-0123456789ABCDEFGHIJKLMNO,ops,a0000000-0000-4000-8000-000000000005,enabled,engineer,arn:aws:iam::111122223333:policy/studio-engineer,USER,,,3,,,,true,false,(time),0,
-    science,es-0123456789ABCDEFGHIJKLMNO,,,,analyst,arn:aws:iam::111122223333:policy/studio-analyst,GROUP,visitors,b0000000-0000-4000-8000-000000000003,,,,,true,false,(time),10,no_rule no_members
-    science,es-0123456789ABCDEFGHIJKLMNO,,,,somebody-elses,arn:aws:iam::111122223333:policy/somebody-elses,GROUP,alumni,b0000000-0000-4000-8000-000000000004,,,,,false,false,(time),11,gone not_owned
+    studio,studio_id,user_name,user_id,user_status,session_policy,session_policy_arn,mapping,group_name,group_id,rule,via_group_name,via_group_id,wanted_policy,owned,protected,created,age_days,findings,action,outcome
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,alice,a0000000-0000-4000-8000-000000000001,enabled,engineer,arn:aws:iam::111122223333:policy/studio-engineer,USER,,,0,data-engineers,b0000000-0000-4000-8000-000000000001,,true,false,(time),3,,,
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,bob,a0000000-0000-4000-8000-000000000002,disabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,USER,,,,,,engineer,true,false,(time),3,disabled no_rule,update,planned
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,carol,a0000000-0000-4000-8000-000000000003,enabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,USER,,,1,data-analysts,b0000000-0000-4000-8000-000000000002,,true,false,(time),400,,,
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,dave,a0000000-0000-4000-8000-000000000004,enabled,somebody-elses,arn:aws:iam::111122223333:policy/somebody-elses,USER,,,,,,,false,false,(time),700,not_owned,,
+    analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,erin,a0000000-0000-4000-8000-000000000006,gone,analyst,arn:aws:iam::111122223333:policy/studio-analyst,USER,,,,,,,true,false,(time),90,gone no_rule,delete,planned
+    science,es-0123456789ABCDEFGHIJKLMNO,alice,a0000000-0000-4000-8000-000000000001,enabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,GROUP,data-engineers,b0000000-0000-4000-8000-000000000001,2,,,,true,false,(time),30,,,
+    science,es-0123456789ABCDEFGHIJKLMNO,bob,a0000000-0000-4000-8000-000000000002,disabled,analyst,arn:aws:iam::111122223333:policy/studio-analyst,GROUP,data-engineers,b0000000-0000-4000-8000-000000000001,2,,,,true,false,(time),30,disabled,,
+    science,es-0123456789ABCDEFGHIJKLMNO,ops,a0000000-0000-4000-8000-000000000005,enabled,engineer,arn:aws:iam::111122223333:policy/studio-engineer,USER,,,3,,,,true,false,(time),0,,,
+    science,es-0123456789ABCDEFGHIJKLMNO,,,,analyst,arn:aws:iam::111122223333:policy/studio-analyst,GROUP,visitors,b0000000-0000-4000-8000-000000000003,,,,,true,false,(time),10,no_rule no_members,delete,planned
+    science,es-0123456789ABCDEFGHIJKLMNO,,,,somebody-elses,arn:aws:iam::111122223333:policy/somebody-elses,GROUP,alumni,b0000000-0000-4000-8000-000000000004,,,,,false,false,(time),11,gone not_owned,,
     ");
 }
 
@@ -180,11 +182,12 @@ async fn the_json_has_a_version_what_it_rests_on_and_the_rows() {
     assert_eq!(report["version"], 1);
     assert_eq!(report["complete"], true);
     assert_eq!(report["identity_store_id"], STORE);
+    let none = json!({ "planned": 0, "withheld": 0, "over_capacity": 0 });
     assert_eq!(
         report["studios"],
         json!([
-            { "studio": "analytics", "studio_id": ANALYTICS, "read": true, "users": 5, "groups": 0 },
-            { "studio": "science", "studio_id": SCIENCE, "read": true, "users": 1, "groups": 3 },
+            { "studio": "analytics", "studio_id": ANALYTICS, "read": true, "users": 5, "groups": 0, "open": false, "not_mapped": none },
+            { "studio": "science", "studio_id": SCIENCE, "read": true, "users": 1, "groups": 3, "open": false, "not_mapped": none },
         ])
     );
     let at = report["generated_at"].as_str().unwrap();
@@ -241,6 +244,7 @@ async fn what_the_table_protects_is_told_as_such() {
     assert_eq!(rows_of(&report, "carol")[0]["protected"], false);
     let page = html(&desk).await;
     assert!(line_of(&page, "dave").contains("no rule wants it, protected"));
+    assert!(page.contains("<b>dave</b> <span>science (protected)</span>"));
 }
 
 #[tokio::test]
@@ -449,7 +453,7 @@ async fn a_studio_that_cannot_be_read_is_never_taken_for_one_that_nobody_can_ope
         said.err
     );
     let last = said.out.lines().last().unwrap();
-    assert_eq!(last, format!("science,{SCIENCE}{}unread", ",".repeat(17)));
+    assert_eq!(last, format!("science,{SCIENCE}{}unread,,", ",".repeat(17)));
 
     let said = reported(&desk, &["--output", "html"]).await;
     assert_eq!(said.code, 1);
@@ -575,7 +579,10 @@ async fn a_group_that_the_table_names_and_that_is_not_there_is_told() {
     let note = "rules[4]: group \"renamed\" is not there";
     assert!(said.err.contains(note), "{}", said.err);
     assert!(said.out.contains(&note.replace('"', "&quot;")));
-    assert!(said.out.contains("Groups that are not there"));
+    assert!(
+        said.out
+            .contains("</span> Named in the table, and not there</h3>")
+    );
 }
 
 #[tokio::test]
@@ -594,6 +601,10 @@ async fn the_example_in_docs_has_one_of_every_finding() {
         "Not what the table says",
         "Not the table's",
         "Groups without members",
+        "Open without a mapping",
+        "Wanted by a rule, but not mapped",
+        "Changes that wait",
+        "Named in the table, and not there",
     ] {
         assert!(page.contains(&format!("</span> {title}</h3>")), "{title}");
     }
@@ -739,4 +750,345 @@ async fn the_names_of_many_are_read_from_the_list_and_who_is_not_in_it_is_asked_
         "{}",
         count("DescribeUser")
     );
+}
+
+/// Seven of nine in analytics have left their groups, which is too many at once; in
+/// science a rule names a group that is not there; and one more would be mapped there,
+/// if there were room.
+fn waiting() -> (World, Value) {
+    let mut start = in_order();
+    let user = IdentityType::User;
+    for number in 0..7 {
+        let name = format!("left-{number}");
+        start.add_user(&name).unwrap();
+        map(&mut start, ANALYTICS, user, &name, ENGINEER, 9);
+    }
+    map(&mut start, ANALYTICS, user, "alice", ANALYST, 3);
+    map(&mut start, SCIENCE, user, "dave", ANALYST, 5);
+    let policy = table(|table| {
+        table["studios"]["science"]["limits"] = json!({ "users": 3 });
+        table["rules"].as_array_mut().unwrap().extend([
+            json!({ "group": "data-*", "studio": "science", "session_policy": "engineer", "assign": "members" }),
+            json!({ "group": "renamed", "studio": "science", "session_policy": "analyst", "assign": "group" }),
+        ]);
+    });
+    (start, policy)
+}
+
+#[tokio::test]
+async fn what_the_next_full_pass_would_do_and_does_not_is_told_in_every_form() {
+    let (start, policy) = waiting();
+    let desk = desk_with(start, |table| *table = policy).await;
+    let report = json(&desk).await;
+    let fate = |name: &str| {
+        let row = rows_of(&report, name)[0];
+        (row["action"].clone(), row["outcome"].clone())
+    };
+    assert_eq!(fate("left-0"), (json!("delete"), json!("held")));
+    assert_eq!(fate("alice"), (json!("update"), json!("planned")));
+    assert_eq!(fate("dave"), (json!("delete"), json!("withheld")));
+    assert_eq!(fate("carol"), (Value::Null, Value::Null));
+    let none = json!({ "planned": 0, "withheld": 0, "over_capacity": 0 });
+    assert_eq!(report["studios"][0]["not_mapped"], none);
+    let two = json!({ "planned": 1, "withheld": 0, "over_capacity": 2 });
+    assert_eq!(report["studios"][1]["not_mapped"], two);
+    let notes = [
+        "rules[5]: group \"renamed\" is not there (renamed, deleted or misspelt)",
+        "Studio analytics (es-ABCDEFGHIJKLMNOPQRSTUVWXY): 7 deletions are held, since too many \
+         would go at once, until somebody approves",
+        "Studio science (es-0123456789ABCDEFGHIJKLMNO): 1 change is withheld: rules[5]: group \
+         \"renamed\" is not there (renamed, deleted or misspelt)",
+        "Studio science (es-0123456789ABCDEFGHIJKLMNO): the rules want 3 more, who are not \
+         mapped: 2 over capacity, 1 planned",
+    ];
+    assert_eq!(report["notes"], json!(notes));
+
+    let csv = reported(&desk, &["--output", "csv"]).await;
+    let line = |name: &str| {
+        let mut lines = csv.out.lines();
+        lines.find(|line| line.contains(name)).unwrap().to_owned()
+    };
+    assert!(line("left-0").ends_with(",no_rule,delete,held"));
+    assert!(line("alice").ends_with(",no_rule,update,planned"));
+    assert!(line("dave").ends_with(",no_rule,delete,withheld"));
+    assert!(line("carol").ends_with(",,,"));
+    let last = csv.out.lines().last().unwrap();
+    let of_studio = format!("science,{SCIENCE}{}over_capacity,,", ",".repeat(17));
+    assert_eq!(last, of_studio);
+
+    let said = reported(&desk, &[]).await;
+    assert_eq!(
+        (said.code, said.err),
+        (0, notes.map(|note| format!("! {note}")).join("\n"))
+    );
+    for (who, what) in [
+        ("left-0", "no rule wants it, held"),
+        ("dave", "no rule wants it, withheld"),
+        ("alice", "the table says engineer "),
+        ("3 more", "not mapped: 2 over capacity, 1 planned"),
+    ] {
+        let mut lines = said.out.lines();
+        let line = lines.find(|line| line.contains(who)).unwrap();
+        assert!(line.contains(what), "{line}");
+    }
+
+    let page = html(&desk).await;
+    assert!(line_of(&page, "left-0").contains(">no rule wants it, held</span>"));
+    assert!(line_of(&page, "dave").contains(">no rule wants it, withheld</span>"));
+    assert!(line_of(&page, "alice").contains(">the table says engineer</span>"));
+    for part in [
+        "<b>left-0</b> <span>analytics (held)</span>",
+        "<b>dave</b> <span>science (withheld)</span>",
+        "<b>alice</b> <span>analytics</span>",
+        "<span class=\"count\">3</span> Wanted by a rule, but not mapped",
+        "<b>science</b> <span>2 over capacity, 1 planned</span>",
+        "<span class=\"count\">2</span> Changes that wait",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+/// What each change is and becomes, by Studio and identity, and how many creations.
+fn fates(rows: &Value, of_plan: bool) -> Vec<String> {
+    let fate = |row: &Value| {
+        let id = match (of_plan, row["mapping"].as_str()) {
+            (true, _) => &row["identity_id"],
+            (false, Some("GROUP")) => &row["group_id"],
+            (false, _) => &row["user_id"],
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let (action, outcome) = (text(&row["action"])?, text(&row["outcome"])?);
+        (action != "create").then(|| format!("{} {id} {action} {outcome}", row["studio"]))
+    };
+    let mut fates: Vec<String> = rows.as_array().unwrap().iter().filter_map(fate).collect();
+    fates.sort();
+    fates.dedup();
+    fates
+}
+
+#[tokio::test]
+async fn the_report_foretells_what_plan_does() {
+    let (held, policy) = waiting();
+    // Somebody may be the one that `protect` names: but for those who are gone.
+    let mut gone = in_order();
+    for name in ["erin", "frank"] {
+        gone.add_user(name).unwrap();
+        map(&mut gone, SCIENCE, IdentityType::User, name, ANALYST, 4);
+    }
+    gone.delete_user("erin").unwrap();
+    let protecting = table(|table| table["protect"] = json!([{ "user": "nobody" }]));
+    // All of one Studio, and nobody mapped in the other.
+    let mut all = world();
+    for name in ["dave", "ops", "carol"] {
+        map(&mut all, SCIENCE, IdentityType::User, name, ANALYST, 4);
+    }
+    let emptied = table(|table| {
+        table["rules"].as_array_mut().unwrap().truncate(2);
+        table["session_policies"]["engineer"] = json!(ENGINEER);
+        table["ownership"] = json!("studio");
+    });
+    let mut seen = BTreeSet::new();
+    for (world, policy) in [(held, policy), (gone, protecting), (all, emptied)] {
+        let desk = desk_with(world, |table| *table = policy).await;
+        let report = json(&desk).await;
+        let plan = desk.run(&["plan", "--output", "json"]).await;
+        let plan: Value = serde_json::from_str(&plan.out).unwrap();
+        let foretold = fates(&report["rows"], false);
+        assert_eq!(foretold, fates(&plan["changes"], true));
+        let words = foretold.iter().filter_map(|fate| fate.split_once("\" "));
+        seen.extend(words.map(|(_, what)| what.rsplit("\" ").next().unwrap().to_owned()));
+        for studio in report["studios"].as_array().unwrap() {
+            for (outcome, count) in studio["not_mapped"].as_object().unwrap() {
+                let changes = plan["changes"].as_array().unwrap().iter();
+                let these = changes.filter(|change| {
+                    change["action"] == "create"
+                        && change["outcome"] == **outcome
+                        && change["studio"] == studio["studio"]
+                });
+                assert_eq!(*count, json!(these.count()), "{studio}");
+            }
+        }
+    }
+    let all = [
+        "delete held",
+        "delete planned",
+        "delete withheld",
+        "update planned",
+    ];
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
+}
+
+#[tokio::test]
+async fn to_foretell_reads_nothing_twice_and_writes_nothing() {
+    let mut start = in_order();
+    for name in ["erin", "frank"] {
+        start.add_user(name).unwrap();
+        map(&mut start, SCIENCE, IdentityType::User, name, ANALYST, 4);
+    }
+    start.delete_user("erin").unwrap();
+    let protect = |table: &mut Value| table["protect"] = json!([{ "user": "nobody" }]);
+    let desk = desk_with(start, protect).await;
+    let report = json(&desk).await;
+    assert_eq!(rows_of(&report, "erin")[0]["outcome"], "planned");
+    assert_eq!(rows_of(&report, "frank")[0]["outcome"], "withheld");
+    let world = desk.emulator.world();
+    assert!(!world.calls.iter().any(|call| call.is_write()));
+    for (operation, most) in [
+        ("ListStudioSessionMappings", 1),
+        ("DescribeStudio", 1),
+        ("DescribeUser", 1),
+        ("DescribeGroup", 1),
+        ("ListGroupMemberships", 1),
+    ] {
+        let mut times: BTreeMap<String, usize> = BTreeMap::new();
+        for call in world.calls_to(operation) {
+            *times.entry(call.input.to_string()).or_default() += 1;
+        }
+        assert!(times.values().all(|count| *count <= most), "{times:?}");
+    }
+}
+
+#[tokio::test]
+async fn where_the_rules_cannot_be_read_what_rests_on_them_is_withheld() {
+    let mut start = in_order();
+    let group = IdentityType::Group;
+    start.add_group("visitors").unwrap();
+    map(&mut start, SCIENCE, group, "visitors", ANALYST, 1);
+    map(&mut start, SCIENCE, IdentityType::User, "dave", ANALYST, 1);
+    let user = |table: &mut Value| {
+        // Science has rules about one group and one user, and no other.
+        let rules = table["rules"].as_array_mut().unwrap();
+        rules[3] = json!({ "user_id": "a0000000-0000-4000-8000-000000000005", "studio": "science", "session_policy": "engineer" });
+        rules[2] = json!({ "user": "bob", "studio": "science", "session_policy": "analyst" });
+    };
+    let desk = desk_with(start, user).await;
+    let denied = Fault::on("GetUserId", FaultKind::AccessDenied).containing("bob");
+    desk.emulator.world().faults.add(denied);
+    let said = reported(&desk, &["--output", "json"]).await;
+    assert_eq!(said.code, 1);
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let told = |name: &str| {
+        let row = rows_of(&report, name)[0];
+        (row["findings"].clone(), row["outcome"].clone())
+    };
+    // Whether a user is meant is not known; no group is, by any of these rules.
+    assert_eq!(told("dave"), (json!(["unread"]), json!("withheld")));
+    assert_eq!(
+        told("visitors"),
+        (json!(["no_rule", "no_members"]), json!("planned"))
+    );
+    let page = html(&desk).await;
+    assert!(line_of(&page, "dave").contains(">rules could not be read, withheld</span>"));
+}
+
+/// The world in order, but that people get into science without a mapping.
+fn open() -> World {
+    let mut start = in_order();
+    let science = start.studios.get_mut(SCIENCE).unwrap();
+    science.idc_user_assignment = Some(UserAssignment::Optional);
+    start
+}
+
+#[tokio::test]
+async fn a_studio_that_people_get_into_without_a_mapping_is_called_open_in_every_form() {
+    let desk = desk_with(open(), |_| ()).await;
+    let said = reported(&desk, &[]).await;
+    assert_eq!(said.code, 0);
+    let note = "! Studio science (es-0123456789ABCDEFGHIJKLMNO): mappings do not decide who may \
+                open it: its IdcUserAssignment is OPTIONAL, so people get in without one";
+    assert_eq!(said.err, note);
+    let last = said.out.lines().rev().nth(1).unwrap();
+    assert!(last.starts_with("│ science     anybody "), "{last}");
+    assert!(last.contains("open without a mapping"), "{last}");
+
+    let report = json(&desk).await;
+    let open = |studio: usize| &report["studios"][studio]["open"];
+    assert_eq!((open(0), open(1)), (&json!(false), &json!(true)));
+    assert_eq!(format!("! {}", report["notes"][0].as_str().unwrap()), note);
+
+    let csv = reported(&desk, &["--output", "csv"]).await;
+    let last = csv.out.lines().last().unwrap();
+    assert_eq!(last, format!("science,{SCIENCE}{}open,,", ",".repeat(17)));
+
+    let page = html(&desk).await;
+    assert!(page.contains("<span class=\"count\">1</span> Open without a mapping</h3>"));
+    assert!(page.contains("<b>science</b> <span>es-0123456789ABCDEFGHIJKLMNO</span>"));
+    assert_eq!(page.matches(">open without a mapping</strong>").count(), 1);
+    assert!(!page.contains("Nothing: everybody here"));
+
+    let (mut world, policy) = large(3, 8);
+    let studio = world.studios.values_mut().next().unwrap();
+    studio.idc_user_assignment = Some(UserAssignment::Optional);
+    let page = html(&desk_with(world, |table| *table = policy).await).await;
+    assert!(page.contains("Open also to people who are not in this list: studio-00."));
+}
+
+#[tokio::test]
+async fn where_nobody_says_whether_a_studio_is_open_that_is_said() {
+    let denied = Fault::on("DescribeStudio", FaultKind::AccessDenied).containing(SCIENCE);
+    let desk = with_fault(in_order(), denied).await;
+    let said = reported(&desk, &["--output", "json"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let open = |studio: usize| &report["studios"][studio]["open"];
+    assert_eq!((open(0), open(1)), (&json!(false), &Value::Null));
+    let note = "Studio science (es-0123456789ABCDEFGHIJKLMNO): whether people get in without a \
+                mapping is not known: DescribeStudio did not say";
+    assert_eq!(report["notes"], json!([note]));
+    let page = html(&desk).await;
+    let told =
+        "Whether people get in without a mapping, which DescribeStudio did not say of science.";
+    assert!(page.contains(told));
+    assert!(
+        !html(&desk_with(in_order(), |_| ()).await)
+            .await
+            .contains("DescribeStudio")
+    );
+}
+
+#[tokio::test]
+async fn of_many_studios_of_one_person_the_list_is_behind_a_click() {
+    let page = large_page(3, 11).await;
+    let person = line_of(&page, "person-0001@example.com");
+    assert!(
+        person.contains("<details class=\"each of-group\"><summary>which</summary>studio-00 (")
+    );
+    // What the group has is said once, and whole.
+    let groups = &page[page.find("Groups that are mapped").unwrap()..];
+    assert!(groups.contains("<p class=\"each\">studio-00 ("));
+    let page = large_page(3, 10).await;
+    assert!(!page.contains("<details"));
+}
+
+#[tokio::test]
+async fn explain_foretells_the_same() {
+    let (start, policy) = waiting();
+    let desk = desk_with(start, |table| *table = policy).await;
+    let verdict = async |desk: &Desk, whom: &[&str]| {
+        let said = desk
+            .run(&[&["explain", "--output", "json"], whom].concat())
+            .await;
+        let explained: Value = serde_json::from_str(&said.out).unwrap();
+        let studios = explained["studios"].as_array().unwrap().iter();
+        let verdicts = studios.map(|one| one["verdict"].as_str().unwrap().to_owned());
+        verdicts.collect::<Vec<_>>()
+    };
+    // Only deletions are held.
+    let said = verdict(&desk, &["--user", "alice"]).await;
+    assert_eq!(said[0], "has another session policy, and will get this one");
+    let said = verdict(&desk, &["--user", "left-0"]).await;
+    let held = "is mapped and should not be; the mapping is not deleted now: held, since too many \
+                would go at once, until somebody approves";
+    assert_eq!(said[0], held);
+
+    // What `protect` names may be anybody under a new name, but nobody who is gone.
+    let mut start = in_order();
+    let erin = start.add_user("erin").unwrap();
+    map(&mut start, SCIENCE, IdentityType::User, "erin", ANALYST, 4);
+    start.delete_user("erin").unwrap();
+    let protect = |table: &mut Value| table["protect"] = json!([{ "user": "nobody" }]);
+    let desk = desk_with(start, protect).await;
+    let said = verdict(&desk, &["--user-id", &erin]).await;
+    let goes = "is mapped, and gone from the directory: the mapping will be deleted";
+    assert_eq!(said[1], goes);
 }

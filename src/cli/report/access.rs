@@ -140,6 +140,8 @@ impl Row {
             Finding::Unread => self.user_status != Some(Status::Unknown),
             _ => true,
         });
-        html! { @for finding in about_it { span.flag { (finding.words(self)) } } }
+        let words = about_it.map(|finding| finding.words(self));
+        let words: Vec<String> = words.chain(self.waits().map(str::to_owned)).collect();
+        html! { @if !words.is_empty() { span.flag { (words.join(", ")) } } }
     }
 }

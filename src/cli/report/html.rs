@@ -8,9 +8,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
 use super::Report;
-use super::rows::{self, Finding, Row};
+use super::findings::cut;
+use super::rows::{self, Row};
 use crate::cli::words::counted;
-use crate::identity::{Id, Identity, IdentityType};
+use crate::identity::{Identity, IdentityType};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
@@ -36,6 +37,7 @@ pub(super) fn page(report: &Report) -> String {
                     (page.incomplete())
                     (page.findings())
                     (page.access())
+                    (page.not_shown())
                     (page.appendix())
                 }
                 script { (PreEscaped(SCRIPT)) }
@@ -81,49 +83,6 @@ pub(super) struct Policy<'a> {
     pub(super) place: usize,
     /// How many mappings have it.
     mappings: usize,
-}
-
-/// Who a finding is about.
-struct Concerned<'a> {
-    who: String,
-    /// To tell two of one name apart.
-    id: Option<Id>,
-    studios: BTreeSet<&'a str>,
-}
-
-impl Concerned<'_> {
-    fn said(self) -> Markup {
-        // More are for the list below, and not for a first look.
-        const STUDIOS: usize = 5;
-        let mut studios: Vec<&str> = self.studios.iter().copied().take(STUDIOS).collect();
-        let more = format!("and {} more", self.studios.len() - studios.len());
-        if self.studios.len() > STUDIOS {
-            studios.push(&more);
-        }
-        html! {
-            b { (self.who) } " " span { (studios.join(", ")) }
-            @if let Some(id) = self.id { small { (id) } }
-        }
-    }
-}
-
-/// The first of many, and the rest behind a click. On paper all of them are there.
-fn cut(items: impl ExactSizeIterator<Item = Markup>) -> Markup {
-    const FIRST: usize = 10;
-    let mut items = items;
-    let first: Vec<Markup> = items.by_ref().take(FIRST).collect();
-    let more = items.len();
-    html! {
-        div {
-            ul { @for item in first { li { (item) } } }
-            @if more > 0 {
-                details {
-                    summary { (more) " more" }
-                    ul { @for item in items { li { (item) } } }
-                }
-            }
-        }
-    }
 }
 
 impl<'a> Page<'a> {
@@ -177,7 +136,7 @@ impl<'a> Page<'a> {
     }
 
     /// By name, users before groups. Who has no name comes after those who have.
-    fn place(&self, identity: &Identity) -> impl Ord + use<> {
+    pub(super) fn place(&self, identity: &Identity) -> impl Ord + use<> {
         let named = self.names.contains_key(identity);
         let name = self.called(identity).to_lowercase();
         (identity.kind, !named, name, identity.clone())
@@ -257,80 +216,27 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn findings(&self) -> Markup {
-        let found: Vec<(Finding, Vec<Concerned<'_>>)> = Finding::ALL
-            .into_iter()
-            .map(|finding| (finding, self.concerned(finding)))
-            .filter(|(_, concerned)| !concerned.is_empty())
-            .collect();
-        let notes = &self.report.notes;
-        let nothing = found.is_empty() && notes.is_empty();
+    /// What nobody should take the page to say.
+    fn not_shown(&self) -> Markup {
+        let studios = self.report.studios.iter();
+        let untold = studios.filter(|studio| studio.read && studio.open.is_none());
+        let untold: Vec<&str> = untold.map(|studio| studio.alias.as_str()).collect();
         html! {
-            section aria-labelledby="findings" {
-                h2 #findings { "What to look at" }
-                @if nothing && self.report.is_complete() {
-                    p.calm {
-                        "Nothing: everybody here is in the directory and enabled, and a rule of \
-                         the table wants every mapping."
+            section.appendix aria-labelledby="not-shown" {
+                h2 #not-shown { "What this report does not show" }
+                ul {
+                    @if !untold.is_empty() {
+                        li { "Whether people get in without a mapping, which DescribeStudio did not \
+                              say of " (untold.join(", ")) "." }
                     }
-                } @else if nothing {
-                    p { "Nothing in what could be read." }
-                }
-                div.findings {
-                    @for (finding, concerned) in found {
-                        article.finding .(finding.name()) {
-                            div {
-                                h3 { span.count { (concerned.len()) } " " (finding.title()) }
-                                p { (finding.meaning()) }
-                                button type="button" data-show=(finding.name()) hidden {
-                                    "Show only these"
-                                }
-                            }
-                            (cut(concerned.into_iter().map(Concerned::said)))
-                        }
-                    }
-                    @if !notes.is_empty() {
-                        article.finding {
-                            div {
-                                h3 { span.count { (notes.len()) } " Groups that are not there" }
-                                p {
-                                    "The table names them. What its rules gave by them is not \
-                                     taken away meanwhile."
-                                }
-                            }
-                            (cut(notes.iter().map(|note| html! { (note) })))
-                        }
-                    }
+                    li { "Taking a mapping away does not end a session that is already open." }
+                    li { "What somebody may do inside is what both the Studio's user role and the \
+                          session policy allow." }
+                    li { "A mapping's age is that of the mapping; its session policy may have been \
+                          changed since." }
                 }
             }
         }
-    }
-
-    /// Who a finding is about, and in which Studios: the person, where it is
-    /// about the person, and otherwise whom the mapping names.
-    fn concerned(&self, finding: Finding) -> Vec<Concerned<'a>> {
-        let mut found: BTreeMap<Identity, BTreeSet<&str>> = BTreeMap::new();
-        for row in self.report.rows.iter().filter(|row| row.has(finding)) {
-            let who = match finding {
-                Finding::NoRule | Finding::NotOwned => row.mapped(),
-                _ => row.subject(),
-            };
-            if let Some(who) = who {
-                found.entry(who).or_default().insert(&row.studio);
-            }
-        }
-        let mut found: Vec<_> = found.into_iter().collect();
-        found.sort_by_cached_key(|(identity, _)| self.place(identity));
-        let mut bearers: BTreeMap<String, usize> = BTreeMap::new();
-        for (identity, _) in &found {
-            *bearers.entry(self.called(identity)).or_default() += 1;
-        }
-        let concerned = found.into_iter().map(|(identity, studios)| {
-            let who = self.called(&identity);
-            let id = (bearers[&who] > 1).then_some(identity.id);
-            Concerned { who, id, studios }
-        });
-        concerned.collect()
     }
 
     /// What the names on the page stand for.
@@ -338,24 +244,6 @@ impl<'a> Page<'a> {
         html! {
             section.appendix aria-labelledby="appendix" {
                 h2 #appendix { "What the names stand for" }
-                table {
-                    caption { "Rules of the table. For one identity in one Studio the first that fits decides." }
-                    thead { tr {
-                        th scope="col" { "Rule" } th scope="col" { "Whom" }
-                        th scope="col" { "Studio" } th scope="col" { "Session policy" }
-                        th.number scope="col" { "Mappings" }
-                    } }
-                    tbody {
-                        @for rule in &self.report.rules {
-                            tr id={ "rule-" (rule.index) } {
-                                th scope="row" { "rules[" (rule.index) "]" }
-                                td { (rule.whom) } td { (rule.studio) }
-                                td { (rule.session_policy) }
-                                td.number { (self.by_rule.get(&rule.index).unwrap_or(&0)) }
-                            }
-                        }
-                    }
-                }
                 table {
                     caption { "Session policies in use" }
                     thead { tr {
@@ -393,15 +281,23 @@ impl<'a> Page<'a> {
                         }
                     }
                 }
-                h3 { "What this report does not show" }
-                ul {
-                    li { "A Studio whose IAM Identity Center assignment is optional may let in people \
-                          who have no mapping." }
-                    li { "Taking a mapping away does not end a session that is already open." }
-                    li { "What somebody may do inside is what both the Studio's user role and the \
-                          session policy allow." }
-                    li { "A mapping's age is that of the mapping; its session policy may have been \
-                          changed since." }
+                table {
+                    caption { "Rules of the table. For one identity in one Studio the first that fits decides." }
+                    thead { tr {
+                        th scope="col" { "Rule" } th scope="col" { "Whom" }
+                        th scope="col" { "Studio" } th scope="col" { "Session policy" }
+                        th.number scope="col" { "Mappings" }
+                    } }
+                    tbody {
+                        @for rule in &self.report.rules {
+                            tr id={ "rule-" (rule.index) } {
+                                th scope="row" { "rules[" (rule.index) "]" }
+                                td { (rule.whom) } td { (rule.studio) }
+                                td { (rule.session_policy) }
+                                td.number { (self.by_rule.get(&rule.index).unwrap_or(&0)) }
+                            }
+                        }
+                    }
                 }
                 footer {
                     "Made by emr-studio-sync " (env!("CARGO_PKG_VERSION")) " at "

@@ -26,6 +26,7 @@ impl Page<'_> {
                                 (studio.alias)
                                 @if studio.alias != studio.id { small { (studio.id) } }
                                 @if !studio.read { strong.unread { "could not be read" } }
+                                @if studio.is_open() { strong.unread { "open without a mapping" } }
                             }
                         }
                     }

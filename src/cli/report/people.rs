@@ -12,6 +12,8 @@ use crate::identity::Id;
 
 /// More entries of one person that say the same are one, with the Studios in it.
 const ALIKE: usize = 3;
+/// More Studios of one person are behind a click: people who scroll look for people.
+const MANY: usize = 10;
 
 /// Where the Studios are in the report, by their ids.
 type Places<'a> = HashMap<&'a str, usize>;
@@ -26,6 +28,11 @@ impl Page<'_> {
             .filter(|studio| !studio.read)
             .map(|studio| studio.alias.as_str())
             .collect();
+        let open: Vec<&str> = studios
+            .clone()
+            .filter(|studio| studio.is_open())
+            .map(|studio| studio.alias.as_str())
+            .collect();
         let places = studios.enumerate();
         let places = places.map(|(place, studio)| (studio.id.as_str(), place));
         let places: Places<'_> = places.collect();
@@ -33,6 +40,11 @@ impl Page<'_> {
             @if !unread.is_empty() {
                 p { strong.unread {
                     "Not in this list, since they could not be read: " (unread.join(", ")) "."
+                } }
+            }
+            @if !open.is_empty() {
+                p { strong.unread {
+                    "Open also to people who are not in this list: " (open.join(", ")) "."
                 } }
             }
             table.people {
@@ -124,6 +136,7 @@ impl Page<'_> {
         let days: Vec<&str> = made.iter().map(|time| day(time)).collect();
         let one_day = days.windows(2).all(|days| days[0] == days[1]);
         let one_way = rows.iter().all(|row| row.how() == first.how());
+        let of_group = one_way && first.is_member();
         let studios: BTreeSet<&str> = rows.iter().map(|row| row.studio_id.as_str()).collect();
         html! {
             li.entry data-studios=(at.join(" ")) data-policy=(self.policy_of(first))
@@ -149,8 +162,10 @@ impl Page<'_> {
                     }
                     @if let (1, Some(days)) = (rows.len(), first.age_days) { small { (days) " d" } }
                 }
-                @if rows.len() > 1 {
-                    p.each.of-group[one_way && first.is_member()] { (each(rows, one_way, one_day)) }
+                @if rows.len() > MANY && first.user_id.is_some() {
+                    details.each.of-group[of_group] { summary { "which" } (each(rows, one_way, one_day)) }
+                } @else if rows.len() > 1 {
+                    p.each.of-group[of_group] { (each(rows, one_way, one_day)) }
                 }
             }
         }
@@ -181,7 +196,7 @@ fn entries<'a>(rows: &[&'a Row]) -> Vec<Vec<&'a Row>> {
     let mut alike: BTreeMap<_, Vec<(usize, &Row)>> = BTreeMap::new();
     for (place, row) in rows.iter().enumerate() {
         let what = (&row.session_policy_arn, row.owned, row.protected);
-        let look = (&row.findings, &row.wanted_policy);
+        let look = (&row.findings, &row.wanted_policy, row.outcome);
         alike.entry((what, look)).or_default().push((place, row));
     }
     let mut entries: Vec<Vec<(usize, &Row)>> = Vec::new();

@@ -6,7 +6,7 @@ use chrono::Utc;
 use futures_util::future::{join, join_all};
 
 use super::rows::{self, People};
-use super::{Report, Rule, Studio, say};
+use super::{NotMapped, Report, Rule, Studio, say};
 use crate::aws::CallError;
 use crate::cli::connection::{Connected, no_deadline};
 use crate::cli::progress::watched;
@@ -22,18 +22,31 @@ impl Connected {
         let asking = self.people(&survey);
         let (people, problems) = watched(&self.engine, "reading who is mapped", asking).await;
         survey.problems.extend(problems);
-        let now = Utc::now();
-        let rows = rows::rows(&survey, &people, self.engine.table(), &self.words, now);
+        let gone = people.gone();
+        let forecast = self.engine.forecast(&mut survey, &gone, no_deadline());
+        let forecast = forecast.await;
+        let (now, table_of_rules) = (Utc::now(), self.engine.table());
+        let rows = rows::rows(
+            &survey,
+            &forecast,
+            &people,
+            table_of_rules,
+            &self.words,
+            now,
+        );
         let mut mapped: HashMap<(usize, IdentityType), usize> = HashMap::new();
         for row in &survey.rows {
             *mapped.entry((row.studio, row.identity.kind)).or_default() += 1;
         }
         let count = |studio, kind| mapped.get(&(studio, kind)).copied().unwrap_or_default();
+        let not_mapped = |studio| forecast.fates.get(&studio).map(NotMapped::of);
         let of_interest = |studio: usize| only.is_none_or(|only| only == studio);
         let all = self.engine.table().studios.iter().enumerate();
         let studios = all.filter(|(index, _)| of_interest(*index));
         let rules = self.engine.table().rules.iter().enumerate();
         let rules = rules.filter(|(_, rule)| of_interest(rule.studio));
+        let open = survey.open.iter();
+        let open = open.filter_map(|(studio, is_open)| self.engine.told_open(*studio, *is_open));
         Report {
             generated_at: now,
             identity_store_id: self.engine.store_id().to_owned(),
@@ -45,6 +58,8 @@ impl Connected {
                     read: !survey.unread.contains(&index),
                     users: count(index, IdentityType::User),
                     groups: count(index, IdentityType::Group),
+                    open: survey.open.get(&index).copied().flatten(),
+                    not_mapped: not_mapped(index),
                 })
                 .collect(),
             rules: rules
@@ -57,7 +72,9 @@ impl Connected {
                 .collect(),
             rows,
             problems: survey.problems,
-            notes: survey.missing.into_iter().collect(),
+            open: open.collect(),
+            missing: survey.missing.into_iter().collect(),
+            waits: forecast.waits,
         }
     }
 
@@ -76,7 +93,10 @@ impl Connected {
         let described = store.groups(&groups, no_deadline());
         let members = mapped_groups
             .iter()
-            .map(|group| store.members(group, no_deadline()));
+            .map(async |group| match survey.members(group) {
+                Some(members) => Ok(Answer::Is(members.clone())),
+                None => store.members(group, no_deadline()).await,
+            });
         let (described, members) = join(described, join_all(members)).await;
 
         let mut problems = Vec::new();

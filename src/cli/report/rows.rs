@@ -8,9 +8,11 @@ use serde::Serialize;
 use crate::cli::words::Words;
 use crate::directory::Described;
 use crate::identity::{Id, Identity, IdentityType};
+use crate::plan::Action;
 use crate::policy::Table;
 use crate::policy::fit::Answer;
-use crate::sync::{Access, Survey};
+use crate::report::Outcome;
+use crate::sync::{Access, Forecast, Survey};
 use crate::visible;
 
 /// What was read of those who are mapped, and of the members of mapped groups.
@@ -19,6 +21,19 @@ pub(super) struct People {
     pub(super) users: BTreeMap<Id, Answer<Described>>,
     pub(super) groups: BTreeMap<Id, Answer<Option<String>>>,
     pub(super) members: BTreeMap<Id, Answer<BTreeSet<Id>>>,
+}
+
+impl People {
+    /// Who of them is in the directory no more.
+    pub(super) fn gone(&self) -> BTreeSet<Identity> {
+        let users = self.users.iter();
+        let users = users.filter(|(_, answer)| **answer == Answer::Gone);
+        let users = users.map(|(id, _)| Identity::user(id.clone()));
+        let groups = self.groups.iter();
+        let groups = groups.filter(|(_, answer)| **answer == Answer::Gone);
+        let groups = groups.map(|(id, _)| Identity::group(id.clone()));
+        users.chain(groups).collect()
+    }
 }
 
 /// One grant: what one mapping gives to one user. A mapping that gives nobody
@@ -56,6 +71,10 @@ pub(super) struct Row {
     pub(super) age_days: Option<i64>,
     /// What somebody should look at.
     pub(super) findings: Vec<Finding>,
+    /// What the next full pass would do to the mapping, if it is not as the table
+    /// says, and what would become of that.
+    pub(super) action: Option<Action>,
+    pub(super) outcome: Option<Outcome>,
 }
 
 /// Whether somebody can sign in.
@@ -153,11 +172,18 @@ impl Row {
     pub(super) fn has(&self, finding: Finding) -> bool {
         self.findings.contains(&finding)
     }
+
+    /// What keeps the next full pass from doing what it would, in a word.
+    pub(super) fn waits(&self) -> Option<&'static str> {
+        let outcome = self.outcome.filter(|outcome| *outcome != Outcome::Planned);
+        outcome.map(Outcome::words)
+    }
 }
 
 /// Takes the mappings apart: by Studio, and in it by user.
 pub(super) fn rows(
     survey: &Survey,
+    forecast: &Forecast,
     people: &People,
     table: &Table,
     words: &Words,
@@ -165,8 +191,10 @@ pub(super) fn rows(
 ) -> Vec<Row> {
     let mut rows: Vec<(usize, Row)> = Vec::new();
     for access in &survey.rows {
+        let fates = forecast.fates.get(&access.studio);
         let rows_of = Split {
             access,
+            fate: fates.and_then(|fates| fates.get(&access.identity)).copied(),
             people,
             table,
             words,
@@ -187,6 +215,7 @@ pub(super) fn rows(
 /// One mapping, and all that is known of it.
 struct Split<'a> {
     access: &'a Access,
+    fate: Option<(Action, Outcome)>,
     people: &'a People,
     table: &'a Table,
     words: &'a Words,
@@ -260,6 +289,8 @@ impl Split<'_> {
             created: made.map(rfc3339),
             age_days: made.map(|made| (self.now - made).num_days().max(0)),
             findings,
+            action: self.fate.map(|(action, _)| action),
+            outcome: self.fate.map(|(_, outcome)| outcome),
         }
     }
 

@@ -108,7 +108,9 @@ impl Finding {
             }
             Finding::NoRule => {
                 "Mappings of the table that no rule wants as they are. The next full pass takes \
-                 them away or changes them, unless they are protected or held."
+                 them away or changes them, but for those that are protected; held, since too many \
+                 would go at once, until somebody approves; or withheld, since what it rests on \
+                 could not be read or is not there."
             }
             Finding::NotOwned => {
                 "Somebody made these beside the table, with a session policy it does not name. \

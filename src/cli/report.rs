@@ -72,6 +72,8 @@ enum Form {
 /// Who can open what, and all that a reader needs to judge it.
 struct Report {
     generated_at: DateTime<Utc>,
+    /// Account, Region and identity store, in a line.
+    place: String,
     identity_store_id: String,
     /// The file that the table was read from.
     table: String,
@@ -82,7 +84,7 @@ struct Report {
     problems: Vec<String>,
     /// Which Studios people get into without a mapping, or may.
     open: Vec<String>,
-    /// Whom the table names, and who is not there.
+    /// Whom the table names, and who is not there, and what follows.
     missing: Vec<String>,
     /// What the next full pass would do, and does not, and why.
     waits: Vec<String>,
@@ -262,6 +264,7 @@ impl Report {
         let lines = |all: &[String]| all.iter().map(|one| visible::line(one)).collect();
         Report {
             generated_at: self.generated_at,
+            place: visible::line(&self.place),
             identity_store_id: self.identity_store_id.clone(),
             table: visible::name(&self.table),
             studios: self.studios.iter().map(Studio::for_people).collect(),

@@ -25,8 +25,8 @@ pub struct Survey {
     pub unread: BTreeSet<usize>,
     /// What could not be read, in words.
     pub problems: Vec<String>,
-    /// The groups that the table names and that are not there, in words.
-    pub missing: BTreeSet<String>,
+    /// Rules and entries of `protect` that lead nowhere, and what follows.
+    pub missing: Vec<String>,
     /// Of the Studios that were read, whether people get into them without a
     /// mapping; none where the service does not say.
     pub open: BTreeMap<usize, Option<bool>>,
@@ -86,12 +86,13 @@ impl Engine {
             rows: Vec::new(),
             unread: BTreeSet::new(),
             problems: Vec::new(),
-            missing: BTreeSet::new(),
+            missing: Vec::new(),
             open: BTreeMap::new(),
             seen: self.observe(&look, true).await,
         };
         let seen = &survey.seen;
         let directory = &seen.reading.directory;
+        survey.missing = self.unresolved(directory, studio);
         for failure in &seen.reading.failures {
             survey.problems.push(match &failure.about {
                 Some(identity) => format!("{identity}: {}", failure.error),
@@ -122,8 +123,7 @@ impl Engine {
             );
             let doubts = self.table.doubts(*studio, directory, reach);
             let is_missing = |doubt: &Doubt| matches!(doubt.cause, Cause::Missing { .. });
-            let (missing, doubts): (Vec<_>, Vec<_>) = doubts.into_iter().partition(is_missing);
-            survey.missing.extend(missing.iter().map(Doubt::to_string));
+            let doubts: Vec<Doubt> = doubts.into_iter().filter(|one| !is_missing(one)).collect();
             let wanted = self.table.wanted(*studio, directory, reach);
             for (identity, mapping) in &actual.mappings {
                 let (so, instead) = match wanted.get(identity) {

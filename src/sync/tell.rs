@@ -10,7 +10,7 @@ use crate::event::Scope;
 use crate::identity::{Identity, IdentityType};
 use crate::plan::{Action, LeftAlone, StudioPlan};
 use crate::policy::doubt::Cause;
-use crate::policy::fit::{Answer, Reach};
+use crate::policy::fit::{Answer, Directory, Reach};
 use crate::policy::{OnMissingGroup, Selector};
 use crate::report::{Outcome, Pass};
 use crate::unfinished::merge;
@@ -236,14 +236,20 @@ impl Engine {
         }
     }
 
-    /// Rules and entries of `protect` that lead nowhere.
     fn tell_unresolved(&self, read: &Read, pass: &mut Pass) {
-        let selected = &read.reading.directory.selected;
-        let is_gone = |selector| selected.get(selector) == Some(&Answer::Gone);
-        for (index, rule) in self.table.rules.iter().enumerate() {
-            if !is_gone(&rule.select) {
-                continue;
-            }
+        let unresolved = self.unresolved(&read.reading.directory, None);
+        pass.report.unresolved += unresolved.len();
+        pass.report.problems.extend(unresolved);
+    }
+
+    /// Rules, of all Studios or of one, and entries of `protect` that lead nowhere, and
+    /// what follows.
+    pub(super) fn unresolved(&self, directory: &Directory, only: Option<usize>) -> Vec<String> {
+        let is_gone = |selector| directory.selected.get(selector) == Some(&Answer::Gone);
+        let rules = self.table.rules.iter().enumerate();
+        let of_interest = |studio| only.is_none_or(|only| only == studio);
+        let rules = rules.filter(|(_, rule)| of_interest(rule.studio) && is_gone(&rule.select));
+        let rules = rules.map(|(index, rule)| {
             let hold = self.table.on_missing_group == OnMissingGroup::Hold;
             let effect = match rule.select.kind() {
                 IdentityType::Group if hold => format!(
@@ -262,14 +268,12 @@ impl Engine {
                     format!("the rule maps nobody, and what it had mapped goes{renamed}")
                 }
             };
-            pass.report.unresolved += 1;
-            let problem = format!("rules[{index}]: {} is not there; {effect}", rule.select);
-            pass.report.problems.push(problem);
-        }
-        for (index, entry) in self.table.protect.iter().enumerate() {
-            if !entry.needs_directory() || !is_gone(&entry.select) {
-                continue;
-            }
+            format!("rules[{index}]: {} is not there; {effect}", rule.select)
+        });
+        let protect = self.table.protect.iter().enumerate();
+        let protect =
+            protect.filter(|(_, entry)| entry.needs_directory() && is_gone(&entry.select));
+        let protect = protect.map(|(index, entry)| {
             let effect = match entry.select.kind() {
                 IdentityType::Group => "nothing is deleted or changed until it is",
                 IdentityType::User => {
@@ -277,10 +281,9 @@ impl Engine {
                      until it is; it may be one of them, under a new name, which user_id survives"
                 }
             };
-            pass.report.unresolved += 1;
-            let problem = format!("protect[{index}]: {} is not there; {effect}", entry.select);
-            pass.report.problems.push(problem);
-        }
+            format!("protect[{index}]: {} is not there; {effect}", entry.select)
+        });
+        rules.chain(protect).collect()
     }
 
     /// The name a Studio has where a person reads it.

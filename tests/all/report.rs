@@ -387,6 +387,10 @@ async fn a_groups_mapping_is_one_thing_to_look_at_however_many_members_have_it()
 async fn the_page_needs_and_may_load_nothing() {
     let desk = desk_with(neglected(), |_| ()).await;
     let page = html(&desk).await;
+    // Where it was read, in words.
+    let endpoint = format!(", at {}", desk.emulator.url());
+    assert_eq!(page.matches(&endpoint).count(), 1);
+    let page = page.replace(&endpoint, "");
     for other in [
         "http:", "https:", " src=", "<link", "<img", "@import", "url(", " style=", " onclick",
     ] {
@@ -793,7 +797,8 @@ async fn what_the_next_full_pass_would_do_and_does_not_is_told_in_every_form() {
     let two = json!({ "planned": 1, "withheld": 0, "over_capacity": 2 });
     assert_eq!(report["studios"][1]["not_mapped"], two);
     let notes = [
-        "rules[5]: group \"renamed\" is not there (renamed, deleted or misspelt)",
+        "rules[5]: group \"renamed\" is not there; nothing is deleted or changed in Studio \
+         science (es-0123456789ABCDEFGHIJKLMNO) until it is",
         "Studio analytics (es-ABCDEFGHIJKLMNOPQRSTUVWXY): 7 deletions are held, since too many \
          would go at once, until somebody approves",
         "Studio science (es-0123456789ABCDEFGHIJKLMNO): 1 change is withheld: rules[5]: group \
@@ -846,6 +851,40 @@ async fn what_the_next_full_pass_would_do_and_does_not_is_told_in_every_form() {
     ] {
         assert!(page.contains(part), "{part}");
     }
+}
+
+#[tokio::test]
+async fn whom_a_rule_or_protect_names_in_vain_is_told_with_what_follows() {
+    let desk = desk_with(world(), |table| {
+        let rules = table["rules"].as_array_mut().unwrap();
+        for who in [json!({ "user": "nobody" }), json!({ "group": "nowhere" })] {
+            let mut rule = json!({ "studio": "science", "session_policy": "analyst" });
+            rule.as_object_mut()
+                .unwrap()
+                .extend(who.as_object().unwrap().clone());
+            if who["group"].is_string() {
+                rule["assign"] = json!("group");
+            }
+            rules.push(rule);
+        }
+        table["protect"] = json!([{ "user": "somebody" }]);
+        table["on_missing_group"] = json!("revoke");
+    })
+    .await;
+    let told = [
+        "is not there; the rule maps nobody, and what it had mapped goes. If it is the same",
+        "group \"nowhere\" is not there; the rule maps nobody",
+        "protect[0]: the user it names is not there; no user who is still in the directory",
+    ];
+    let notes = json(&desk).await["notes"].clone();
+    let page = html(&desk).await;
+    for (number, told) in told.into_iter().enumerate() {
+        assert!(notes[number].as_str().unwrap().contains(told), "{notes:#}");
+        assert!(page.contains(&told.replace('"', "&quot;")), "{told}");
+    }
+    // A report of one Studio is about the rules of that.
+    let said = reported(&desk, &["--studio", "analytics", "--output", "json"]).await;
+    assert!(!said.out.contains("nowhere"), "{}", said.out);
 }
 
 /// What each change is and becomes, by Studio and identity, and how many creations.

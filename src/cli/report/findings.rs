@@ -57,7 +57,7 @@ pub(super) fn cut(items: impl ExactSizeIterator<Item = Markup>) -> Markup {
 
 const WAITS: &str = "The next full pass does not make these, for the reason given. The command plan \
                      names them.";
-const MISSING: &str = "What rests on them waits: by their absence nothing is taken away.";
+const MISSING: &str = "Renamed, deleted or misspelt. Each says what follows from that.";
 
 /// What is said in sentences, if there is anything to say.
 fn notes(title: &str, meaning: &str, notes: &[String]) -> Markup {

@@ -164,7 +164,7 @@ impl<'a> Page<'a> {
         let users: usize = report.studios.iter().map(|studio| studio.users).sum();
         let groups: usize = report.studios.iter().map(|studio| studio.groups).sum();
         let facts = [
-            ("Identity store", report.identity_store_id.clone()),
+            ("Read in", report.place.clone()),
             ("Policy table", report.table.clone()),
             (
                 "As of",

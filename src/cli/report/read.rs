@@ -49,6 +49,7 @@ impl Connected {
         let open = open.filter_map(|(studio, is_open)| self.engine.told_open(*studio, *is_open));
         Report {
             generated_at: now,
+            place: self.place.clone(),
             identity_store_id: self.engine.store_id().to_owned(),
             table,
             studios: studios
@@ -73,7 +74,7 @@ impl Connected {
             rows,
             problems: survey.problems,
             open: open.collect(),
-            missing: survey.missing.into_iter().collect(),
+            missing: survey.missing,
             waits: forecast.waits,
         }
     }

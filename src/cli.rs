@@ -51,8 +51,8 @@ use clap_complete::Shell;
 
 pub use schema::policy_table_schema;
 
-use self::output::put;
-use crate::{telemetry, visible};
+use self::output::{put, remark};
+use crate::{environment, telemetry, visible};
 
 /// Keeps Amazon EMR Studio session mappings in step with IAM Identity Center.
 #[derive(Debug, Parser)]
@@ -130,6 +130,13 @@ enum Command {
 
 /// Runs the tool with the process's arguments.
 pub async fn main() -> ExitCode {
+    if let Err(empty) = environment::without_empty_variables() {
+        for name in empty {
+            let name = name.to_string_lossy();
+            remark("error:", &format!("{name} is set to nothing; unset it"));
+        }
+        return ExitCode::FAILURE;
+    }
     let Cli { command, verbose } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(refused) => {

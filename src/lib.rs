@@ -44,7 +44,7 @@
 //!
 //! And what ties them together:
 //!
-//! * [`config`]: the environment.
+//! * [`config`]: the environment; [`environment`], what of it is as good as unset.
 //! * [`sync`]: one pass, observe → plan → guard → apply, in each Studio beside the
 //!   others.
 //! * [`handler`]: one invocation, payload in, answer out; and what is kept from one
@@ -67,6 +67,7 @@ pub mod config;
 pub mod directory;
 #[cfg(feature = "cli")]
 pub mod emulator;
+pub mod environment;
 pub mod error;
 pub mod event;
 pub mod guard;

@@ -8,13 +8,15 @@ use emr_studio_sync::bus::Bus;
 use emr_studio_sync::config::{self, Config};
 use emr_studio_sync::handler::Function;
 use emr_studio_sync::sync::Engine;
-use emr_studio_sync::{aws, telemetry};
+use emr_studio_sync::{aws, environment, telemetry};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::Value;
 use tokio::time::Instant;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    // Where that cannot be, they stay what they are.
+    let _ = environment::without_empty_variables();
     let var = |name: &str| std::env::var(name).ok();
     telemetry::init(var("AWS_LAMBDA_LOG_LEVEL").as_deref());
     if let Some(problem) = config::too_long_for_lambda(var) {

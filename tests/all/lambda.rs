@@ -238,6 +238,21 @@ async fn what_is_not_understood_is_logged_whole_but_no_request() {
 }
 
 #[tokio::test]
+async fn an_empty_variable_is_an_unset_one() {
+    let emulator = emulator(world()).await;
+    let url = emulator.url();
+    let empty = [
+        ("AWS_ENDPOINT_URL", url.as_str()),
+        ("AWS_ENDPOINT_URL_EMR", ""),
+        ("AWS_ENDPOINT_URL_IDENTITYSTORE", " "),
+        ("AWS_PROFILE", ""),
+    ];
+    let lambda = lambda(&emulator, &table(|_| ()).to_string(), &empty).await;
+    let report = lambda.invoke(&json!({ "action": "plan" })).await.unwrap();
+    assert_eq!(report["failed"], 0, "{report:#}");
+}
+
+#[tokio::test]
 async fn a_wrong_configuration_stops_the_start_with_one_error_that_names_everything() {
     let emulator = emulator(world()).await;
     let bad = table(|table| {

@@ -46,6 +46,7 @@ mod words;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -139,11 +140,15 @@ pub async fn main() -> ExitCode {
     }
     let Cli { command, verbose } = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(refused) => {
+        Err(error) => {
             // Help that was asked for is a result. A wrong flag is a failure, and
             // not clap's own 2: to `plan` that means changes.
-            let failed = refused.use_stderr();
-            let _ = refused.print();
+            let failed = error.use_stderr();
+            let tip = taken_for_a_flag(&error);
+            let _ = refused(error).print();
+            if let Some(tip) = tip {
+                remark("tip:", &tip);
+            }
             return ExitCode::from(u8::from(failed));
         }
     };
@@ -170,9 +175,31 @@ pub async fn main() -> ExitCode {
         Command::Reference => manual::reference(),
     };
     done.unwrap_or_else(|problem| {
-        anstream::eprintln!("error: {}", visible::text(&problem));
+        remark("error:", &problem);
         ExitCode::FAILURE
     })
+}
+
+/// What is wrong with the arguments: what it quotes of them is shown as all else.
+fn refused(error: clap::Error) -> clap::Error {
+    let shown = std::env::args_os().map(|word| visible::line(&word.to_string_lossy()));
+    Cli::try_parse_from(shown).err().unwrap_or(error)
+}
+
+/// A name that begins as flags do, taken for one.
+fn taken_for_a_flag(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(strange)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words.collect();
+    let mut pairs = words.iter().zip(words.iter().skip(1));
+    let (flag, name) = pairs.find(|(flag, name)| {
+        matches!(flag.as_str(), "--user" | "--group") && name.starts_with(strange)
+    })?;
+    Some(format!(
+        "a name that begins with a dash is given so: {flag}={name}"
+    ))
 }
 
 /// Reads a file, or says which could not be read.

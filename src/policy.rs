@@ -73,8 +73,14 @@ pub struct Studio {
 impl Studio {
     /// The account it is in, if not the function's: that of the role.
     pub fn account(&self) -> Option<&str> {
+        Some(self.home()?.1)
+    }
+
+    /// Its partition and its account, if it has a role of its own.
+    pub(crate) fn home(&self) -> Option<(&str, &str)> {
         // arn:aws:iam::<account>:role/…
-        self.role_arn.as_deref()?.split(':').nth(4)
+        let mut parts = self.role_arn.as_deref()?.split(':').skip(1);
+        Some((parts.next()?, parts.nth(2)?))
     }
 
     /// How many identities of this kind can be mapped.

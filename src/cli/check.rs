@@ -58,6 +58,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             if arguments.live {
                 let connected = arguments.account.connect(table, &document).await?;
                 let engine = connected.engine;
+                if let Some((partition, account)) = arguments.account.home().await? {
+                    let table = engine.table();
+                    warnings.extend(lint::of_account(table, &document, partition, &account));
+                }
                 let review = watched(&engine, "asking AWS", engine.review(no_deadline())).await;
                 warnings.extend(review.warnings);
                 (problems, wrong) = (review.problems, "is not what AWS has");

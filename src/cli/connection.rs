@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::credentials::Kept;
 use super::output::{Output, sayln};
-use super::whereabouts::{self, EMR, IDENTITY_STORE, STS};
+use super::whereabouts::{self, Astray, EMR, IDENTITY_STORE, STS};
 use super::words::Words;
 use super::{credentials, output};
 use crate::aws::{self, CallError, Kind};
@@ -55,7 +55,7 @@ pub(super) struct Account {
     #[arg(long)]
     region: Option<String>,
     /// Do nothing if the credentials are another account's
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = account)]
     expect_account: Option<String>,
     #[arg(skip)]
     asked: OnceCell<Asked>,
@@ -107,6 +107,9 @@ impl Account {
             credentials::found(&sdk, profile).await?;
             let is_needed = self.expect_account.is_some();
             let account = whereabouts::account(&sdk, profile, is_needed).await?;
+            if account.is_none() {
+                whereabouts::are_taken(&sdk, profile).await?;
+            }
             let Some(expected) = &self.expect_account else {
                 return Ok(Asked { sdk, account });
             };
@@ -131,7 +134,7 @@ impl Account {
     }
 
     /// For a command that says itself what is wrong with them, and where.
-    async fn leave_unasked(&self) -> Result<(), String> {
+    pub(super) async fn leave_unasked(&self) -> Result<(), Astray> {
         if self.expect_account.is_none() {
             let (sdk, account) = (self.unasked().await?, None);
             // Nobody has asked before.
@@ -197,6 +200,13 @@ impl Account {
         Ok(self.asked().await?.account.clone())
     }
 
+    /// The partition and the account, if STS says.
+    pub(super) async fn home(&self) -> Result<Option<(&'static str, String)>, String> {
+        let Asked { sdk, account } = self.asked().await?;
+        let partition = whereabouts::partition(whereabouts::region(sdk));
+        Ok(account.clone().map(|account| (partition, account)))
+    }
+
     /// Where it works, in a line.
     pub(super) async fn place(&self, table: Option<&Table>) -> Result<String, String> {
         let Asked { sdk, account } = self.asked().await?;
@@ -208,7 +218,7 @@ impl Account {
 
     /// The settings as they are found. A profile that is given decides, whatever else
     /// is in the environment: who names one means that account.
-    async fn unasked(&self) -> Result<SdkConfig, String> {
+    async fn unasked(&self) -> Result<SdkConfig, Astray> {
         let mut loader = aws::sdk_config();
         if let Some(profile) = &self.profile {
             loader = loader.profile_name(profile);
@@ -232,20 +242,35 @@ impl Account {
             let kept = SharedCredentialsProvider::new(Kept::of(provider));
             sdk = sdk.into_builder().credentials_provider(kept).build();
         }
-        // An empty variable is an unset one.
-        if sdk
-            .region()
-            .is_some_and(|region| !region.as_ref().is_empty())
-        {
-            return Ok(sdk);
+        let Some(region) = sdk.region() else {
+            // It would have been the profile's.
+            if let Some(profile) = self.profile_name()
+                && let Some(none) = credentials::no_profile(&profile).await
+            {
+                return Err(none);
+            }
+            return Err(Astray {
+                what: "no Region".to_owned(),
+                cure: "give --region, or set AWS_REGION or the profile's".to_owned(),
+            });
+        };
+        let variables = ["AWS_REGION", "AWS_DEFAULT_REGION"];
+        let variable = variables.into_iter().find(|name| is_set(name));
+        let place = match &self.region {
+            Some(_) => "--region",
+            None => variable.unwrap_or("region in the profile"),
+        };
+        whereabouts::is_region(region.as_ref(), place)?;
+        if let Some(region) = &self.identity_store_region {
+            let variable = "IDENTITY_STORE_REGION";
+            let place = match std::env::var(variable).is_ok_and(|value| value == *region) {
+                true => variable,
+                false => "--identity-store-region",
+            };
+            whereabouts::is_region(region, place)?;
         }
-        // It would have been the profile's.
-        if let Some(profile) = self.profile_name()
-            && let Some(none) = credentials::no_profile(&profile).await
-        {
-            return Err(none);
-        }
-        Err("no Region: give --region, or set AWS_REGION or the profile's".to_owned())
+        whereabouts::are_urls(&sdk)?;
+        Ok(sdk)
     }
 
     /// Every Studio of the account in this Region that may have mappings: where
@@ -262,13 +287,19 @@ impl Account {
         let all = studio::all(&sdk, pace, no_deadline()).await;
         let all = all.map_err(|why| why.to_string())?;
         let count = all.len();
+        let region = whereabouts::region(&sdk);
+        if all.is_empty() {
+            return Err(format!(
+                "this account has no Studios in {region}: if they are in another Region, give \
+                 --region or set AWS_REGION, and if in another account, --profile"
+            ));
+        }
         let may = |studio: &Described| studio.auth_mode.as_deref().is_none_or(|mode| mode == SSO);
         let some: Vec<Described> = all.into_iter().filter(may).collect();
         match some.is_empty() {
             true => Err(format!(
-                "none of the {count} Studios of this account in {} has AuthMode SSO, so none can \
-                 have mappings",
-                sdk.region().map_or("", Region::as_ref)
+                "none of the {count} Studios of this account in {region} has AuthMode SSO, so none \
+                 can have mappings"
             )),
             false => Ok(some),
         }
@@ -351,10 +382,9 @@ impl Connection {
         self.account.connect(table, &document).await
     }
 
-    /// Connects without a question asked.
+    /// Connects without a question asked, if [`Account::leave_unasked`] has left it so.
     pub(super) async fn unasked(&self) -> Result<Connected, String> {
         let (table, document) = super::table::load(&self.table)?;
-        self.account.leave_unasked().await?;
         let place = self.account.place(Some(&table)).await?;
         Ok(Connected {
             engine: self.account.engine(self.account.store_id()?, table).await?,
@@ -379,6 +409,19 @@ pub(super) fn say_place(place: &str, output: Output) -> Result<(), String> {
         Output::Json | Output::Csv => output::tell_place(place),
     }
     Ok(())
+}
+
+/// An account's id, which the console shows as `1111-2222-3333`.
+fn account(text: &str) -> Result<String, String> {
+    let id = text.replace('-', "");
+    match id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(id),
+        false => Err("that is not the id of an account: it has twelve digits".to_owned()),
+    }
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some()
 }
 
 /// So long the first question may take: what does not answer it may answer others.

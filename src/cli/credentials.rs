@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::output::remark;
+use super::whereabouts::Astray;
 
 const SOME: &str = "give a --profile of `aws configure list-profiles`, sign in with `aws sso login`, \
                     or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
@@ -52,6 +53,7 @@ impl Kept {
             return Ok(credentials.clone());
         }
         let credentials = self.source.provide_credentials().await?;
+        can_be_sent(&credentials).map_err(CredentialsError::invalid_configuration)?;
         Ok(last.insert(credentials).clone())
     }
 }
@@ -63,6 +65,30 @@ impl ProvideCredentials for Kept {
     {
         future::ProvideCredentials::new(self.current())
     }
+}
+
+/// What was pasted may have a line's end in it, which no request can have.
+fn can_be_sent(credentials: &Credentials) -> Result<(), String> {
+    for (name, text) in [
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
+        (
+            "AWS_SESSION_TOKEN",
+            credentials.session_token().unwrap_or_default(),
+        ),
+    ] {
+        let Some(strange) = text.chars().find(|c| !c.is_ascii_graphic()) else {
+            continue;
+        };
+        let strange = strange.escape_unicode();
+        let of_variable = std::env::var(name).is_ok_and(|value| value == text);
+        let what = match of_variable {
+            true => name.to_owned(),
+            false => format!("the {}", name[4..].to_lowercase().replace('_', " ")),
+        };
+        return Err(format!("{what} has {strange} in it: copy it again"));
+    }
+    Ok(())
 }
 
 /// Whether there are any.
@@ -87,7 +113,7 @@ pub(super) async fn found(sdk: &SdkConfig, profile: Option<&str>) -> Result<(), 
 }
 
 /// What is waited for: with a word once it takes long, and not for ever.
-async fn awaited<T>(getting: impl Future<Output = T>, tell: impl FnOnce()) -> Option<T> {
+pub(super) async fn awaited<T>(getting: impl Future<Output = T>, tell: impl FnOnce()) -> Option<T> {
     let mut getting = pin!(getting);
     if let Ok(got) = timeout(SOON, &mut getting).await {
         return Some(got);
@@ -164,10 +190,13 @@ async fn missing(error: &CredentialsError, profile: Option<&str>) -> String {
 }
 
 /// That a profile is not there, if so.
-pub(super) async fn no_profile(profile: &str) -> Option<String> {
+pub(super) async fn no_profile(profile: &str) -> Option<Astray> {
     let profiles = profiles().await?;
     let none = profiles.get_profile(profile).is_none();
-    none.then(|| format!("there is no profile {profile}: {SOME}"))
+    none.then(|| Astray {
+        what: format!("there is no profile {profile}"),
+        cure: SOME.to_owned(),
+    })
 }
 
 /// The profiles, if they can be read.

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::connection::{Connected, Connection};
 use super::output::{Output, csv, outln, put, sayln};
 use super::progress::watched;
-use super::whereabouts::{self, EMR, IDENTITY_STORE, NotThere, region};
+use super::whereabouts::{self, Astray, EMR, IDENTITY_STORE, region};
 use super::words::paint;
 use crate::aws::{CallError, Kind, Service};
 use crate::visible;
@@ -144,19 +144,10 @@ fn again(error: &CallError) -> &'static str {
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let connection = arguments.connection;
-    let connected = connection.unasked().await?;
-    let sdk = connection.account().sdk().await?;
-    let office = Office {
-        // Nothing here has a pace of its own, as the engine's calls have.
-        sdk: sdk
-            .into_builder()
-            .retry_config(RetryConfig::standard())
-            .build(),
-        store_region: connection.account().store_region(),
-        connected,
+    let findings = match connection.account().leave_unasked().await {
+        Ok(()) => Office::of(&connection).await?.findings().await,
+        Err(Astray { what, cure }) => vec![Finding::problem("settings", what, cure)],
     };
-    let examining = office.examine();
-    let findings = watched(&office.connected.engine, "asking", examining).await;
     let count = |status| findings.iter().filter(|one| one.status == status).count();
     let (warnings, problems) = (count(Status::Warning), count(Status::Problem));
     match arguments.output {
@@ -198,6 +189,24 @@ struct Office {
 }
 
 impl Office {
+    async fn of(connection: &Connection) -> Result<Office, String> {
+        let connected = connection.unasked().await?;
+        let sdk = connection.account().sdk().await?;
+        Ok(Office {
+            // Nothing here has a pace of its own, as the engine's calls have.
+            sdk: sdk
+                .into_builder()
+                .retry_config(RetryConfig::standard())
+                .build(),
+            store_region: connection.account().store_region(),
+            connected,
+        })
+    }
+
+    async fn findings(&self) -> Vec<Finding> {
+        watched(&self.connected.engine, "asking", self.examine()).await
+    }
+
     async fn examine(&self) -> Vec<Finding> {
         let engine = &self.connected.engine;
         let (caller, credentials) = account::credentials(&self.sdk).await;
@@ -249,6 +258,6 @@ impl Office {
 
 /// That a service is not where it is looked for, if so.
 async fn knock(service: Service, sdk: &SdkConfig, about: &str) -> Option<Finding> {
-    let NotThere { what, cure } = whereabouts::knock(service, sdk).await.err()?;
+    let Astray { what, cure } = whereabouts::knock(service, sdk).await.err()?;
     Some(Finding::problem(about, what, cure))
 }

@@ -14,6 +14,7 @@ use clap::Args;
 use tokio::sync::Semaphore;
 
 use super::connection::{Connected, no_deadline};
+use super::credentials;
 use super::output::{Output, remark};
 use super::remote::Deployed;
 use super::whereabouts::knock;
@@ -77,7 +78,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
         _ if error.text.starts_with("ResourceNotFoundException") => {
             format!("there is no log group {group}: see --stack, --region and --profile")
         }
-        _ => error.to_string(),
+        _ => credentials::refused(&error.text, None).unwrap_or_else(|| error.to_string()),
     };
     match arguments.at {
         Some(at) => past::at(&arguments, &log, at, failed).await,

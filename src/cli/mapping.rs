@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use super::confirm::confirmed;
 use super::connection::{Account, say_place};
 use super::explain::Whom;
-use super::output::{Output, outln, sayln};
+use super::output::{Output, failed, outln, sayln};
 use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping};
 use crate::studio::Made;
@@ -304,10 +304,7 @@ async fn list(arguments: List) -> Result<(), String> {
     if failures.is_empty() || !rows.is_empty() {
         print(&hands, &rows, arguments.output)?;
     }
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(failures.join("\nerror: ")),
-    }
+    failed(failures)
 }
 
 fn already(hands: &Hands, studio: usize, name: &str, policy: &str) -> String {

@@ -76,6 +76,15 @@ pub(super) fn remark(sign: &str, sentence: &str) {
     anstream::eprintln!("{sign} {}", visible::line(sentence));
 }
 
+/// Several failures, each on a line of its own. The last is how the command ends.
+pub(super) fn failed(mut failures: Vec<String>) -> Result<(), String> {
+    let Some(last) = failures.pop() else {
+        return Ok(());
+    };
+    failures.iter().for_each(|one| remark("error:", one));
+    Err(last)
+}
+
 /// Rows as CSV (RFC 4180), the names of their fields first, even if there are
 /// no rows.
 ///

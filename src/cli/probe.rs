@@ -15,8 +15,9 @@ use clap::Args;
 
 use super::confirm::confirmed;
 use super::connection::{Account, no_deadline};
-use super::output::{put, tell_place};
+use super::output::{failed, put, tell_place};
 use super::stop::{STOPPED, told_to_stop};
+use super::whereabouts;
 use super::words::counted;
 use crate::identity::{Identity, IdentityType};
 use crate::plan::{Action, Change};
@@ -115,9 +116,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     if ended.is_ok() {
         put(questions.report(&region))?;
     }
-    if !left.is_empty() {
-        return Err(left.join("\nerror: "));
-    }
+    failed(left)?;
     anstream::eprintln!("the Studio's mappings are as they were");
     Ok(match (ended, questions.calls.failed()) {
         (Err(_), _) => ExitCode::from(STOPPED),
@@ -147,7 +146,7 @@ impl Arguments {
         };
         let table = read::resolved(&document).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            problems.join("\n")
+            problems.join("; ")
         })?;
         let store_id = self.account.store_id()?;
         self.account.knock().await?;
@@ -183,11 +182,7 @@ impl Arguments {
                 Some((group, name.clone()))
             }
         };
-        let partition = match region {
-            china if china.starts_with("cn-") => "aws-cn",
-            gov if gov.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
+        let partition = whereabouts::partition(region);
         let deny_all = format!("arn:{partition}:iam::aws:policy/AWSDenyAll");
         Ok(Subjects {
             engine,
@@ -213,16 +208,16 @@ impl Subjects {
         let studio = self.engine.studio(0);
         let told = |why| format!("Studio {}: {why}", self.studio);
         let usable = studio.usable(no_deadline()).await;
-        if let Usable::No(mode) = usable.map_err(|why| told(why.to_string()))? {
+        if let Usable::No(mode) = usable.map_err(|why| told(why.without_a_table()))? {
             return Err(told(format!(
                 "people sign in to it with {mode}; only with AuthMode SSO it has mappings"
             )));
         }
         let listed = studio.list(no_deadline()).await;
-        let listed = listed.map_err(|why| told(why.to_string()))?;
+        let listed = listed.map_err(|why| told(why.without_a_table()))?;
         for (identity, name) in self.all() {
             let mapping = studio.mapping(identity, no_deadline()).await;
-            let mapping = mapping.map_err(|why| told(why.to_string()))?;
+            let mapping = mapping.map_err(|why| told(why.without_a_table()))?;
             if mapping.is_some() || listed.mappings.contains_key(identity) {
                 return Err(told(format!(
                     "{} has a mapping already, which is not to be touched; take somebody else",
@@ -248,7 +243,7 @@ impl Subjects {
             "In Studio {} ({}), for some seconds, with {}:",
             self.studio,
             counted(count, "mapping"),
-            self.session_policy
+            visible::line(&self.session_policy)
         );
         anstream::eprintln!(
             "  {} is mapped twice, once by id and once by name",

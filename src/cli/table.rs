@@ -3,6 +3,8 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use super::output::remark;
+use super::words::counted;
 use crate::policy::Table;
 use crate::policy::document::Document;
 use crate::policy::source::Source;
@@ -32,12 +34,14 @@ pub(super) fn source(given: &Path) -> Result<Source, String> {
 /// Reads a table, checked and as it was written.
 ///
 /// # Errors
-/// Everything that is wrong with it, in one message.
+/// If anything is wrong with it, which is told already.
 pub(super) fn load(given: &Path) -> Result<(Table, Document), String> {
     let source = source(given)?;
     source.read().map_err(|problems| {
-        let lines = problems.iter().map(|problem| format!("\n  {problem}"));
-        let lines: String = lines.collect();
-        format!("{} is not a usable policy table:{lines}", source.name)
+        for problem in &problems {
+            remark("error:", &problem.to_string());
+        }
+        let count = counted(problems.len(), "problem");
+        format!("{} is not a usable policy table: {count}", source.name)
     })
 }

@@ -16,6 +16,21 @@ pub fn warnings(table: &Table, document: &Document) -> Vec<Problem> {
     warnings
 }
 
+/// Warnings of session policies that are not of the account in which the Studios
+/// without a role are, which a table does not tell.
+#[cfg(feature = "cli")]
+pub(crate) fn of_account(
+    table: &Table,
+    document: &Document,
+    partition: &str,
+    account: &str,
+) -> Vec<Problem> {
+    written::accounts(table, document, |studio| match studio.account() {
+        Some(_) => None,
+        None => Some((partition, account)),
+    })
+}
+
 impl Table {
     /// Warnings of what it says: rules that can never decide anything, or decide
     /// about everybody, and Studios too small for them, or without any. Only what

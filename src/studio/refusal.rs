@@ -54,6 +54,17 @@ impl Refusal {
         }
     }
 
+    /// What it says to somebody who has given no table.
+    #[cfg(feature = "cli")]
+    pub(crate) fn without_a_table(&self) -> String {
+        match self {
+            Refusal::NoStudio(error) => {
+                format!("{error}; check --studio, --region and --profile")
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the call was not made for want of time.
     pub fn is_no_time(&self) -> bool {
         matches!(self, Refusal::Other(error) if error.kind == Kind::NoTime)

@@ -676,6 +676,36 @@ async fn what_could_not_be_asked_is_not_taken_for_all_right() {
     );
 }
 
+#[tokio::test]
+async fn a_session_policy_of_another_account_than_that_of_the_credentials_is_told_if_aws_is_asked()
+{
+    let (_, said) = check_live(world(), LIVE).await;
+    assert!(!said.err.contains("warning"), "{}", said.err);
+    for (begin, told) in [
+        (
+            "arn:aws:iam::999988887777:",
+            "of account 999988887777, and the Studio is in 111122223333: it has to be",
+        ),
+        (
+            "arn:aws-cn:iam::111122223333:",
+            "of partition aws-cn, and the Studio is in aws: it has to be",
+        ),
+        (
+            "arn:aws-cn:iam::aws:",
+            "of partition aws-cn, and the Studio is in aws: it has to be",
+        ),
+    ] {
+        let elsewhere = LIVE.replace("arn:aws:iam::111122223333:", begin);
+        let (desk, said) = check_live(world(), &elsewhere).await;
+        let told = format!("warning: rules[0].session_policy: is a session policy {told}");
+        assert_eq!(said.err.matches(&told).count(), 1, "{}", said.err);
+        assert!(!said.out.contains("all of them there"), "{}", said.out);
+        // Whose the credentials are, it does not know here.
+        let said = desk.run(&["check", "policy.toml"]).await;
+        assert!(!said.err.contains("warning"), "{}", said.err);
+    }
+}
+
 #[test]
 fn a_table_may_come_through_a_pipe_begin_with_a_mark_and_be_called_in_capitals() {
     let folder = tempfile::tempdir().unwrap();

@@ -222,7 +222,7 @@ async fn what_the_tables_say_differently_is_told_in_words() {
     assert_eq!(said.code, 1);
     assert!(
         said.err
-            .starts_with("error: new.json is not a usable policy table"),
+            .ends_with("error: new.json is not a usable policy table: 3 problems"),
         "{}",
         said.err
     );

@@ -352,6 +352,59 @@ async fn addresses_of_the_usual_length_stand_in_columns() {
     can_be_seen("mapping list", &said.out);
 }
 
+#[tokio::test]
+async fn an_error_is_one_line_whatever_it_quotes() {
+    let odd = "x\nerror: forged\u{1b}[31m";
+    let desk = desk("apply").await;
+    let file = "new\nerror: forged.json";
+    desk.write(file, "{\"studios\": 1, \"rules\": \"\\n\"}");
+    let stack = ["--stack", "studio-sync"];
+    let profile = "[profile odd]\ncredential_process = sh helper.sh\nregion = us-east-1\n";
+    desk.write(
+        "helper.sh",
+        "printf 'no\\033[31m\\rerror: forged' >&2; exit 1",
+    );
+    desk.write("profile", profile);
+    for arguments in [
+        &["apply", "--yes", "--approve", odd][..],
+        &["plan", "--expect-account", odd],
+        &["plan", "--region", odd],
+        &["plan", "--profile", odd],
+        &["plan", "--profile", "odd"],
+        &["plan", "--table", odd],
+        &["plan", "--table", file],
+        &["plan", "--studio", odd],
+        &["plan", "--out", "no\n/such"],
+        &["plan", "--output", odd],
+        &["plan", odd],
+        &["diff", odd, file],
+        &["simulate", odd],
+        &["report", "--identity-store-id", odd],
+        &["export", "--with", odd],
+        &["remote", "status", "--stack", odd],
+        &["remote", "approve", odd, "--yes", stack[0], stack[1]],
+        &["history", "--stack", odd],
+        &["history", "--function", odd],
+        &["mapping", "list", "--studio", odd],
+        &["adopt", "--studio", odd],
+        &["probe", "--studio", odd, "--user", "x"],
+        &["emulate", "--directory", odd],
+        &["man", "/dev/null/no\n/such"],
+    ] {
+        let mut tool = desk.tool(arguments);
+        tool.env("IDENTITY_STORE_ID", STORE)
+            .env("PATH", "/usr/bin:/bin")
+            .env("AWS_CONFIG_FILE", desk.folder.path().join("profile"));
+        if arguments[0] == "plan" && !arguments.contains(&"--table") {
+            tool.env("POLICY_TABLE", "policy.json");
+        }
+        let said = said(tool).await;
+        let what = format!("{arguments:?}");
+        assert_eq!(said.code, 1, "{what}: {}", said.err);
+        can_be_seen(&what, &said.err);
+    }
+}
+
 /// Each refusal quotes what it refuses, and all in one way.
 #[tokio::test]
 async fn what_is_quoted_is_shown_in_one_way_whoever_quotes_it() {

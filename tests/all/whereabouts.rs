@@ -8,7 +8,8 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use emr_studio_sync::emulator::{Fault, FaultKind};
+use emr_studio_sync::emulator::{Fault, FaultKind, World};
+use emr_studio_sync::visible::quoted;
 use support::desk::{Desk, Said, said};
 use support::{ANALYTICS, ENGINEER, STORE, table, world};
 
@@ -249,8 +250,8 @@ async fn a_machine_without_credentials_need_not_be_one_of_ec2s() {
 async fn a_profile_that_there_is_not_is_what_is_wrong_and_not_its_region() {
     let desk = desk().await;
     for (profile, told) in [
-        ("nope", "error: there is no profile nope: give a --profile"),
-        ("half", "error: no Region: give --region"),
+        ("nope", "error: there is no profile nope; give a --profile"),
+        ("half", "error: no Region; give --region"),
     ] {
         let mut tool = at_home(&desk, &["plan", "--profile", profile]);
         tool.env_remove("AWS_REGION");
@@ -482,6 +483,26 @@ fn a_server(answer: &'static str) -> String {
     url
 }
 
+/// A server of which the first answer takes its time, and may be another.
+fn a_server_that(takes: Duration, first: &'static str, then: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let answers = [first].into_iter().chain(std::iter::repeat(then));
+        for (number, (stream, answer)) in listener.incoming().zip(answers).enumerate() {
+            let Ok(mut stream) = stream else { return };
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                if number == 0 {
+                    std::thread::sleep(takes);
+                }
+                let _ = stream.write_all(answer.as_bytes());
+            });
+        }
+    });
+    url
+}
+
 /// The services that a command needs, as their variables name them.
 fn needed(words: &[&str]) -> Vec<&'static str> {
     let mut needed = vec!["STS"];
@@ -523,9 +544,9 @@ async fn what_answers_but_is_not_aws_is_told_once() {
 #[tokio::test]
 async fn whatever_a_web_server_answers_it_is_not_aws_and_whatever_aws_answers_it_is() {
     let desk = desk().await;
-    let plan = async |url: &str| {
+    let plan = async |service: &str, url: &str| {
         let mut tool = desk.tool(&["plan"]);
-        tool.env("AWS_ENDPOINT_URL_EMR", url)
+        tool.env(format!("AWS_ENDPOINT_URL_{service}"), url)
             .env("POLICY_TABLE", "policy.json")
             .env("IDENTITY_STORE_ID", STORE);
         said(tool).await.err
@@ -551,12 +572,337 @@ async fn whatever_a_web_server_answers_it_is_not_aws_and_whatever_aws_answers_it
             "302 Found\r\nContent-Type: text/html\r\nLocation: https://aws.amazon.com",
             true,
         ),
-        ("503 Service Unavailable\r\nContent-Type: text/html", true),
+        ("501 Unsupported method\r\nContent-Type: text/html", false),
+        ("503 Service Unavailable", false),
+        ("503 Service Unavailable\r\nx-amzn-RequestId: 1", true),
     ] {
         let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-        let told = plan(&a_server(answer.leak())).await;
+        let answer: &'static str = answer.leak();
+        let told = plan("EMR", &a_server(answer)).await;
         assert_eq!(!told.contains("not as AWS does"), is_aws, "{told}");
+        let is_for_sts = answer.contains("text/") && !answer.contains(" 302 ");
+        if is_for_sts || answer.contains(" 503 ") {
+            let told = plan("STS", &a_server(answer)).await;
+            assert_eq!(!told.contains("not as AWS does"), is_aws, "{told}");
+        }
     }
+}
+
+#[tokio::test]
+async fn what_may_pass_is_knocked_at_again() {
+    let desk = desk().await;
+    let (busy, aws) = (
+        "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 404 No\r\nx-amzn-RequestId: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    );
+    let silence = Duration::from_secs(5);
+    for (first, takes, note) in [
+        (busy, Duration::ZERO, ""),
+        (aws, silence, "note: waiting for EMR to answer\n"),
+    ] {
+        let url = a_server_that(takes, first, aws);
+        let mut tool = desk.tool(&["mapping", "list"]);
+        tool.env("AWS_ENDPOINT_URL_EMR", url);
+        let said = said(tool).await;
+        // Somebody is there, and knows no Studios.
+        let begin = format!("{note}error: ListStudios failed");
+        assert!(said.err.starts_with(&begin), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_variable_is_an_unset_one() {
+    let desk = desk().await;
+    let url = desk.emulator.url();
+    let of_aws = [
+        "AWS_ENDPOINT_URL_EMR",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_ENDPOINT_URL_IDENTITYSTORE",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_CONFIG_FILE",
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_USE_FIPS_ENDPOINT",
+        "IDENTITY_STORE_REGION",
+    ];
+    for empty in ["", " "] {
+        for names in of_aws.iter().map(std::slice::from_ref).chain([&of_aws[..]]) {
+            let mut tool = desk.tool(&["plan"]);
+            tool.env("AWS_ENDPOINT_URL", &url)
+                .env("POLICY_TABLE", "policy.json")
+                .env("IDENTITY_STORE_ID", STORE)
+                .envs(names.iter().map(|name| (name, empty)));
+            let said = said(tool).await;
+            assert_eq!(said.code, 2, "{names:?}: {}", said.err);
+            assert_eq!(said.place, Some(place(&desk, ACCOUNT)), "{names:?}");
+        }
+    }
+    let mut tool = desk.tool(&["mapping", "list"]);
+    tool.envs([("POLICY_TABLE", ""), ("AWS_ENDPOINT_URL", "")]);
+    let without_a_table = said(tool).await;
+    assert_eq!(without_a_table.code, 0, "{}", without_a_table.err);
+    for (name, told) in [
+        ("IDENTITY_STORE_ID", "error: no identity store: give"),
+        ("AWS_REGION", "error: no Region; give --region"),
+        ("AWS_ACCESS_KEY_ID", "error: there are no credentials"),
+    ] {
+        let mut tool = at_home(&desk, &["plan"]);
+        tool.envs([
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ])
+        .env(name, "");
+        let said = said(tool).await;
+        is_one_sentence(&said, name);
+        assert!(said.err.starts_with(told), "{name}: {}", said.err);
+    }
+    for command in commands().iter().chain([&vec!["doctor"]]) {
+        let mut tool = desk.tool(command);
+        tool.env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", STORE)
+            .env("AWS_ENDPOINT_URL", "");
+        let said = said(tool).await;
+        assert_ne!(said.code, 101, "{command:?}: {}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_no_request_can_bear_are_refused() {
+    let desk = desk().await;
+    let told = |name: &str, which: &str| {
+        format!("error: the credentials are not whole, or cannot be got: {name} has {which} in it")
+    };
+    for (name, value, strange) in [
+        ("AWS_ACCESS_KEY_ID", "a\r", r"\u{d}"),
+        ("AWS_SECRET_ACCESS_KEY", "a\nb", r"\u{a}"),
+        ("AWS_SESSION_TOKEN", "a\u{e9}", r"\u{e9}"),
+    ] {
+        for command in commands() {
+            let mut tool = desk.tool(&command);
+            tool.env("POLICY_TABLE", "policy.json")
+                .env("IDENTITY_STORE_ID", STORE)
+                .env(name, value);
+            let said = said(tool).await;
+            is_one_sentence(&said, &command.join(" "));
+            assert!(said.err.starts_with(&told(name, strange)), "{}", said.err);
+        }
+    }
+    desk.write(
+        "helper.sh",
+        r#"printf '{"Version": 1, "AccessKeyId": "a\\nb", "SecretAccessKey": "test"}'"#,
+    );
+    let said = said(at_home(&desk, &["plan", "--profile", "slow"])).await;
+    is_one_sentence(&said, "slow");
+    assert!(
+        said.err.contains(r"the access key id has \u{a} in it"),
+        "{}",
+        said.err
+    );
+    assert_eq!(desk.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_region_is_refused_with_where_it_stands() {
+    let desk = desk().await;
+    for (given, cure) in [
+        ("us-east-1 ", "did you mean us-east-1?"),
+        ("us_east_1", "did you mean us-east-1?"),
+        ("US-East-1", "did you mean us-east-1?"),
+        ("x\ny", "one looks like eu-west-1"),
+        ("eu", "one looks like eu-west-1"),
+    ] {
+        let config = format!("[default]\nregion = {given}\n");
+        desk.write("config", &config);
+        for (flag, variable, place) in [
+            (Some("--region"), None, "--region"),
+            (
+                Some("--identity-store-region"),
+                None,
+                "--identity-store-region",
+            ),
+            (None, Some("AWS_REGION"), "AWS_REGION"),
+            (None, Some("AWS_DEFAULT_REGION"), "AWS_DEFAULT_REGION"),
+            (None, Some("IDENTITY_STORE_REGION"), "IDENTITY_STORE_REGION"),
+            (None, None, "region in the profile"),
+        ] {
+            // A file of settings has no room for these.
+            if place.contains("profile") && given.contains(['\n', ' ']) {
+                continue;
+            }
+            let mut words = vec!["plan"];
+            words.extend(flag.map(|flag| [flag, given]).into_iter().flatten());
+            let mut tool = desk.tool(&words);
+            tool.env("POLICY_TABLE", "policy.json")
+                .env("IDENTITY_STORE_ID", STORE)
+                .env("AWS_CONFIG_FILE", desk.folder.path().join("config"));
+            if !place.to_lowercase().contains("store") {
+                tool.env_remove("AWS_REGION");
+            }
+            tool.envs(variable.map(|variable| (variable, given)));
+            let said = said(tool).await;
+            is_one_sentence(&said, place);
+            let told = format!("error: {place}: {} is not a Region; {cure}", quoted(given));
+            assert_eq!(said.err, told);
+        }
+    }
+    for command in commands() {
+        let mut tool = desk.tool(&command);
+        tool.env("POLICY_TABLE", "policy.json")
+            .env("IDENTITY_STORE_ID", STORE)
+            .env("AWS_REGION", "us_east_1");
+        let said = said(tool).await;
+        is_one_sentence(&said, &command.join(" "));
+        assert!(said.err.contains("did you mean us-east-1?"), "{}", said.err);
+    }
+    assert_eq!(desk.calls(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_cannot_be_the_url_of_an_endpoint_is_refused_with_its_variable() {
+    let desk = desk().await;
+    for (variable, service, given) in [
+        ("AWS_ENDPOINT_URL_EMR", "EMR", "notaurl"),
+        ("AWS_ENDPOINT_URL_STS", "STS", "127.0.0.1:4566"),
+        (
+            "AWS_ENDPOINT_URL_IDENTITYSTORE",
+            "identitystore",
+            "localhost:4566",
+        ),
+        ("AWS_ENDPOINT_URL_LAMBDA", "Lambda", "http://"),
+        (
+            "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
+            "CloudWatch Logs",
+            "http://a\nb",
+        ),
+    ] {
+        for command in commands() {
+            let mut tool = desk.tool(&command);
+            tool.env("POLICY_TABLE", "policy.json")
+                .env("IDENTITY_STORE_ID", STORE)
+                .env(variable, given);
+            let said = said(tool).await;
+            is_one_sentence(&said, &command.join(" "));
+            let told = format!(
+                "error: {}, where {service} should be, is not a URL (https://…); correct \
+                 {variable}, or unset it",
+                quoted(given)
+            );
+            assert_eq!(said.err, told);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_region_without_studios_is_perhaps_the_wrong_one() {
+    let desk = Desk::new(World::default()).await;
+    for command in [&["adopt"][..], &["mapping", "list"]] {
+        let mut tool = desk.tool(command);
+        tool.env("IDENTITY_STORE_ID", STORE);
+        let said = said(tool).await;
+        is_one_sentence(&said, command[0]);
+        let told = "this account has no Studios in us-east-1: if they are in another Region, give \
+                    --region or set AWS_REGION";
+        assert!(said.err.contains(told), "{}", said.err);
+    }
+    let studio = ["--studio", ANALYTICS];
+    for command in [
+        &["mapping", "list"][..],
+        &[
+            "mapping",
+            "get",
+            "--user-id",
+            "00000000-0000-4000-8000-000000000000",
+        ],
+    ] {
+        let said = said(desk.tool(&[command, &studio].concat())).await;
+        assert!(
+            said.err
+                .ends_with("; check --studio, --region and --profile"),
+            "{}",
+            said.err
+        );
+    }
+}
+
+#[tokio::test]
+async fn expired_credentials_are_told_once_where_sts_is_out_of_reach() {
+    let expired = |on: &str| {
+        let kind = FaultKind::Refuse {
+            code: "ExpiredTokenException".to_owned(),
+            message: "The security token included in the request is expired".to_owned(),
+        };
+        Fault::on(on, kind)
+    };
+    let told = "error: the credentials are refused (ExpiredTokenException: The security token \
+                included in the request is expired): they have expired: `aws sso login`";
+    let desk = desk().await;
+    desk.emulator.world().faults.rules = vec![
+        Fault::on("sts", FaultKind::DropBefore),
+        expired("emr"),
+        expired("identitystore"),
+    ];
+    for command in commands() {
+        let said = desk.run(&command).await;
+        is_one_sentence(&said, &command.join(" "));
+        assert!(said.err.starts_with(told), "{command:?}: {}", said.err);
+    }
+    // Where EMR is out of reach too, it is the service that a command is about.
+    for (words, call) in [
+        (
+            "remote status --function studio-sync-Function-ABC",
+            "Invoke",
+        ),
+        ("remote status --stack studio-sync", "DescribeStackResource"),
+        ("history --stack studio-sync", "FilterLogEvents"),
+    ] {
+        desk.emulator.world().faults.rules = vec![expired(call)];
+        let mut tool = desk.tool(&words.split(' ').collect::<Vec<_>>());
+        tool.env("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
+            .env("AWS_ENDPOINT_URL_EMR", "http://127.0.0.1:9");
+        let said = said(tool).await;
+        is_one_sentence(&said, words);
+        assert!(said.err.starts_with(told), "{words}: {}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn an_account_is_expected_as_the_console_shows_it_too() {
+    let desk = desk().await;
+    let said = desk
+        .run(&["plan", "--expect-account", "1111-2222-3333"])
+        .await;
+    assert_eq!(said.code, 2, "{}", said.err);
+    for wrong in ["11112222333", "1111-2222-333x", ""] {
+        let said = desk.run(&["plan", "--expect-account", wrong]).await;
+        let told = "that is not the id of an account: it has twelve digits";
+        assert_eq!(said.code, 1, "{wrong}");
+        assert!(said.err.contains(told) || wrong.is_empty(), "{}", said.err);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_begins_as_flags_do_is_told_how_to_be_given() {
+    let desk = desk().await;
+    for words in [
+        &["explain", "--user", "-x@example.com"][..],
+        &["mapping", "list", "--group", "-x@example.com"],
+        &["history", "--stack", "x", "--user", "-x@example.com"],
+    ] {
+        let said = desk.run(words).await;
+        let (flag, name) = (words[words.len() - 2], words[words.len() - 1]);
+        let tip = format!("tip: a name that begins with a dash is given so: {flag}={name}");
+        assert!(said.err.ends_with(&tip), "{}", said.err);
+    }
+    let said = desk.run(&["explain", "--user=-x@example.com"]).await;
+    assert!(
+        said.err.contains("no USER of that name"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+    let said = desk.run(&["plan", "--detailed", "-x"]).await;
+    assert!(!said.err.contains("tip: a name"), "{}", said.err);
 }
 
 #[tokio::test]
@@ -642,6 +988,36 @@ async fn doctor_finds_which_service_is_not_where_it_is_looked_for() {
     }
 }
 
+#[tokio::test]
+async fn doctor_finds_which_setting_leads_nowhere() {
+    let desk = desk().await;
+    for (variable, value, found) in [
+        (
+            "AWS_REGION",
+            "us_east_1",
+            "AWS_REGION: \"us_east_1\" is not a Region",
+        ),
+        ("AWS_PROFILE", "nosuch", "there is no profile nosuch"),
+        (
+            "AWS_ENDPOINT_URL_IAM",
+            "here",
+            "\"here\", where IAM should be, is not a URL",
+        ),
+    ] {
+        let mut tool = at_home(&desk, &["doctor"]);
+        if variable == "AWS_PROFILE" {
+            tool.env_remove("AWS_REGION");
+        }
+        tool.env(variable, value);
+        let said = said(tool).await;
+        assert_eq!((said.code, said.err.as_str()), (1, ""), "{variable}");
+        let line = format!("problem  settings  {found}");
+        assert!(said.out.starts_with(&line), "{}", said.out);
+        assert!(said.out.contains(" — "), "{}", said.out);
+        assert_eq!(said.out.lines().count(), 1, "{}", said.out);
+    }
+}
+
 /// What docs/troubleshooting.md has the tool say where no command works.
 #[tokio::test]
 async fn the_page_for_those_for_whom_no_command_works_quotes_what_is_said() {
@@ -675,6 +1051,9 @@ async fn the_page_for_those_for_whom_no_command_works_quotes_what_is_said() {
     };
     all.push(with("AWS_ENDPOINT_URL_EMR", "http://127.0.0.1:9").await.err);
     all.push(with("AWS_ENDPOINT_URL_STS", &a_web_server()).await.err);
+    all.push(with("AWS_ENDPOINT_URL_EMR", "localhost:4566").await.err);
+    all.push(with("AWS_REGION", "us_east_1").await.err);
+    all.push(with("AWS_SECRET_ACCESS_KEY", "a\r").await.err);
     all.push(with("IDENTITY_STORE_ID", "d-0000000000").await.err);
     all.push(
         desk.run(&["plan", "--expect-account", "999988887777"])

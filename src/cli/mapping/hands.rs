@@ -95,7 +95,7 @@ impl Place {
         };
         let table = read::resolved(&document).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            problems.join("\n")
+            problems.join("; ")
         })?;
         let place = self.account.place(Some(&table)).await?;
         let store_answers = self.account.knock_at_both().await?;
@@ -218,6 +218,10 @@ impl Hands {
     }
 
     fn failed(&self, studio: usize, why: &Refusal) -> String {
+        let why = match self.has_table {
+            true => why.to_string(),
+            false => why.without_a_table(),
+        };
         format!("{}: {why}", self.studio(studio))
     }
 

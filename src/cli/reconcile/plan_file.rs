@@ -15,6 +15,7 @@ use crate::cli::connection::Connected;
 use crate::cli::words::{Line, Widths};
 use crate::identity::Identity;
 use crate::report::{ChangeReport, Outcome, Pass};
+use crate::visible;
 
 /// The version of the file. Fields may be added to one version; none changes its
 /// meaning or goes.
@@ -110,7 +111,7 @@ impl PlanFile {
         let mut others = Vec::new();
         let mut differs = |what: &str, then: &str, now: &str| {
             if then != now {
-                others.push(format!("\n  {what}: {then} then, {now} now"));
+                others.push(format!("{what}: {then} then, {now} now"));
             }
         };
         differs("release", &self.release, crate::VERSION);
@@ -122,8 +123,8 @@ impl PlanFile {
         match others.is_empty() {
             true => Ok(()),
             false => Err(format!(
-                "the plan was made for something else; nothing was changed{}",
-                others.concat()
+                "the plan was made for something else; nothing was changed: {}",
+                others.join("; ")
             )),
         }
     }
@@ -159,9 +160,13 @@ impl PlanFile {
         self.refused(&self.differs(connected, fresh, approve))
     }
 
+    /// Says what differs, line by line; the error itself is one.
     fn refused(&self, differs: &str) -> String {
+        for line in differs.lines() {
+            anstream::eprintln!("{}", visible::line(line));
+        }
         format!(
-            "the world has moved since the plan was made at {}; nothing was changed{differs}",
+            "the world has moved since the plan was made at {}; nothing was changed",
             self.made_at
         )
     }
@@ -185,12 +190,10 @@ impl PlanFile {
             let new = these.iter().filter(|change| !known.contains(&key(change)));
             let new: Vec<Line> = new.map(|change| connected.words.change(change)).collect();
             let widths = Widths::of(&new);
-            let lines = new
-                .iter()
-                .map(|line| format!("\n    {}", line.plain(widths)));
+            let lines = new.iter().map(|line| format!("  {}\n", line.plain(widths)));
             let lines: String = lines.collect();
             if !lines.is_empty() {
-                let _ = write!(text, "\n  {head}{lines}");
+                let _ = write!(text, "{head}\n{lines}");
             }
         }
         text

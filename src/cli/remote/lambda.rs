@@ -12,6 +12,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::aws::{self, Call, CallError, Kind, Service, Tally, Witness, call};
+use crate::cli::credentials;
 use crate::cli::whereabouts::knock;
 use crate::visible::quoted;
 
@@ -129,7 +130,7 @@ fn in_a_sentence(error: &CallError, function: &str, sdk: &SdkConfig, needs: &str
                 quoted(function)
             )
         }
-        _ => error.to_string(),
+        _ => credentials::refused(text, None).unwrap_or_else(|| error.to_string()),
     }
 }
 
@@ -212,7 +213,7 @@ async fn resource(sdk: &SdkConfig, stack: &str, resource: &str) -> Result<String
                 error.text
             )
         }
-        _ => error.to_string(),
+        _ => credentials::refused(&error.text, None).unwrap_or_else(|| error.to_string()),
     })?;
     Ok(found.as_str().unwrap_or_default().to_owned())
 }

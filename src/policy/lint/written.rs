@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::super::Table;
 use super::super::document::{Document, Rule};
 use super::super::resolve::{is_iam_arn, is_studio_id};
+use super::super::{Studio, Table};
 use crate::error::Problem;
 use crate::visible;
 
@@ -15,7 +15,9 @@ pub(super) fn warnings(table: &Table, document: &Document) -> Vec<Problem> {
     found.names(document);
     found.aliases(document);
     found.arns(document);
-    found.accounts(table, document);
+    found
+        .warnings
+        .extend(accounts(table, document, Studio::home));
     found.unused(table, document);
     found.warnings
 }
@@ -150,42 +152,6 @@ impl Found {
         }
     }
 
-    /// EMR finds a session policy in the Studio's own account.
-    fn accounts(&mut self, table: &Table, document: &Document) {
-        let mut told = BTreeSet::new();
-        let mut check = |studio: usize, policy: &str, place: String| {
-            let Some(of_studio) = table.studios[studio].account() else {
-                return;
-            };
-            let of_policy = policy.split(':').nth(4).unwrap_or_default();
-            // Those of AWS itself are everywhere.
-            if of_policy != "aws"
-                && of_policy != of_studio
-                && told.insert((studio, of_policy.to_owned()))
-            {
-                let message = format!(
-                    "is a session policy of account {of_policy}, and the Studio is in {of_studio}: \
-                     it has to be one of the Studio's account"
-                );
-                self.warnings.push(Problem::new(place, message));
-            }
-        };
-        for (index, rule) in table.rules.iter().enumerate() {
-            let place = format!("rules[{index}].session_policy");
-            check(rule.studio, &rule.session_policy, place);
-        }
-        for (index, studio) in table.studios.iter().enumerate() {
-            let Some(written) = document.studios.get(&studio.alias) else {
-                continue;
-            };
-            for (position, policy) in written.retired_policies.iter().enumerate() {
-                let arn = document.session_policies.get(policy).unwrap_or(policy);
-                let place = format!("studios.{}.retired_policies[{position}]", studio.alias);
-                check(index, arn, place);
-            }
-        }
-    }
-
     fn unused(&mut self, table: &Table, document: &Document) {
         let used = table
             .studios
@@ -200,6 +166,57 @@ impl Found {
             }
         }
     }
+}
+
+/// EMR finds a session policy in the Studio's own account. `home`: a Studio's partition
+/// and account, where they are known.
+pub(super) fn accounts<'t>(
+    table: &'t Table,
+    document: &Document,
+    home: impl Fn(&'t Studio) -> Option<(&'t str, &'t str)>,
+) -> Vec<Problem> {
+    let (mut warnings, mut told) = (Vec::new(), BTreeSet::new());
+    let mut check = |studio: usize, policy: &str, place: String| {
+        let Some((partition, account)) = home(&table.studios[studio]) else {
+            return;
+        };
+        let mut parts = policy.split(':').skip(1);
+        let of_partition = parts.next().unwrap_or_default();
+        let of_account = parts.nth(2).unwrap_or_default();
+        // Those of AWS itself are everywhere in their partition.
+        let is_there = of_account == account || of_account == "aws";
+        if (of_partition, is_there) == (partition, true)
+            || !told.insert((studio, of_partition.to_owned(), of_account.to_owned()))
+        {
+            return;
+        }
+        let message = match is_there {
+            true => format!(
+                "is a session policy of partition {of_partition}, and the Studio is in \
+                 {partition}: it has to be one of the Studio's partition"
+            ),
+            false => format!(
+                "is a session policy of account {of_account}, and the Studio is in {account}: \
+                 it has to be one of the Studio's account"
+            ),
+        };
+        warnings.push(Problem::new(place, message));
+    };
+    for (index, rule) in table.rules.iter().enumerate() {
+        let place = format!("rules[{index}].session_policy");
+        check(rule.studio, &rule.session_policy, place);
+    }
+    for (index, studio) in table.studios.iter().enumerate() {
+        let Some(written) = document.studios.get(&studio.alias) else {
+            continue;
+        };
+        for (position, policy) in written.retired_policies.iter().enumerate() {
+            let arn = document.session_policies.get(policy).unwrap_or(policy);
+            let place = format!("studios.{}.retired_policies[{position}]", studio.alias);
+            check(index, arn, place);
+        }
+    }
+    warnings
 }
 
 /// What is odd about a name that somebody typed or pasted.

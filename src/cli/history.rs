@@ -1,6 +1,7 @@
 //! `history`: who got or lost what, when, by which rule, event and identity, out of
 //! the function's own log.
 
+mod evidence;
 mod past;
 mod shown;
 
@@ -53,8 +54,8 @@ pub(super) struct Arguments {
     /// Go on with what is done from now on, until Ctrl-C
     #[arg(long)]
     follow: bool,
-    /// Who could open what then, in the Studios of the table: the present mappings,
-    /// without what was done later
+    /// Who could open what then, in the Studios of the table: by the log before and
+    /// after, and the present mappings; what is not certain is marked, and why
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["since", "follow"])]
     at: Option<DateTime<Utc>>,
     /// How to print it
@@ -137,15 +138,21 @@ impl Only {
     }
 
     fn lets_through(&self, past: &Past) -> bool {
-        let whom = self.identity.as_ref().is_none_or(|(kind, id, name)| {
-            let is_it = match id {
-                Some(id) => past.identity.id == *id,
-                None => false,
-            };
-            past.identity.kind == *kind && (is_it || past.name.as_ref() == Some(name))
-        });
+        self.is_about(&past.identity, past.name.as_ref())
+            && self.is_in(&past.studio, &past.studio_id)
+    }
+
+    /// Whether it is this identity that is asked for, which has or had this name.
+    fn is_about(&self, identity: &Identity, called: Option<&String>) -> bool {
+        self.identity.as_ref().is_none_or(|(kind, id, name)| {
+            let is_it = id.as_ref() == Some(&identity.id);
+            identity.kind == *kind && (is_it || called == Some(name))
+        })
+    }
+
+    fn is_in(&self, alias: &str, id: &str) -> bool {
         let studio = self.studio.as_ref();
-        whom && studio.is_none_or(|name| past.studio == *name || past.studio_id == *name)
+        studio.is_none_or(|name| alias == name || id == name)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use crate::support;
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, LogLine};
 use serde_json::{Value, json};
 use support::desk::{Desk, Said};
 use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, table, world};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::remote::{LOG_GROUP, deployed};
 
@@ -350,52 +352,135 @@ async fn each_form_of_what_there_was_says_what_it_cannot_know() {
     assert!(said.err.contains("is not in the table"), "{}", said.err);
 }
 
-#[tokio::test]
-async fn a_log_that_is_followed_tells_each_change_once() {
-    let desk = desk().await;
-    let mut command = desk.tool(&[
-        "history",
-        "--follow",
-        "--since",
-        "30m",
-        "--stack",
-        "studio-sync",
-    ]);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let (told, mut said) = tokio::sync::mpsc::unbounded_channel();
+/// A log that is being followed, and what is said of it.
+struct Followed {
+    child: Child,
+    out: UnboundedReceiver<String>,
+    err: UnboundedReceiver<String>,
+}
+
+impl Followed {
+    fn of(desk: &Desk) -> Followed {
+        let arguments = ["--follow", "--since", "30m", "--stack", "studio-sync"];
+        let mut command = desk.tool(&[&["history"], &arguments[..]].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        Followed {
+            out: lines(child.stdout.take().unwrap()),
+            err: lines(child.stderr.take().unwrap()),
+            child,
+        }
+    }
+
+    async fn next(&mut self) -> String {
+        soon(&mut self.out).await
+    }
+
+    /// What is said beside the result: the next line with these words.
+    async fn hears(&mut self, words: &str) -> String {
+        loop {
+            let line = soon(&mut self.err).await;
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(from: impl Read + Send + 'static) -> UnboundedReceiver<String> {
+    let (told, said) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {
+        let lines = BufReader::new(from).lines();
         lines
             .map_while(Result::ok)
             .for_each(|line| drop(told.send(line)));
     });
-    let mut next = async || {
-        let next = tokio::time::timeout(std::time::Duration::from_secs(20), said.recv());
-        next.await.unwrap().unwrap()
-    };
-    assert!(next().await.contains("- analytics"));
-    assert!(next().await.contains("+ analytics"));
-    let line = {
-        let mut world = desk.emulator.world();
-        let first = world
-            .log
-            .iter()
-            .find(|line| line.message.contains("\"done\""));
-        let message = first.unwrap().message.clone();
-        let at_ms = chrono::Utc::now().timestamp_millis();
-        let group = LOG_GROUP.to_owned();
-        world.log.push(LogLine {
-            group,
-            at_ms,
-            message,
-        });
-        chrono::DateTime::from_timestamp_millis(at_ms).unwrap()
-    };
-    let one = next().await;
-    let time = line.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    said
+}
+
+async fn soon(said: &mut UnboundedReceiver<String>) -> String {
+    let next = tokio::time::timeout(Duration::from_secs(60), said.recv());
+    next.await.unwrap().unwrap()
+}
+
+/// The first change of the log is written once more, now; with which time it is told.
+fn write_again(desk: &Desk) -> String {
+    let mut world = desk.emulator.world();
+    let lines = &mut world.log.iter();
+    let first = lines.find(|line| line.message.contains("\"done\""));
+    let message = first.unwrap().message.clone();
+    let at_ms = chrono::Utc::now().timestamp_millis();
+    let group = LOG_GROUP.to_owned();
+    world.log.push(LogLine {
+        group,
+        at_ms,
+        message,
+    });
+    let at = chrono::DateTime::from_timestamp_millis(at_ms).unwrap();
+    at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+#[tokio::test]
+async fn a_log_that_is_followed_tells_each_change_once() {
+    let desk = desk().await;
+    let mut followed = Followed::of(&desk);
+    assert!(followed.next().await.contains("- analytics"));
+    assert!(followed.next().await.contains("+ analytics"));
+    let time = write_again(&desk);
+    let one = followed.next().await;
     assert!(one.starts_with(&time), "{one}");
-    child.kill().unwrap();
-    child.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_is_followed_is_followed_over_failures_that_pass() {
+    let desk = desk().await;
+    let mut followed = Followed::of(&desk);
+    assert!(followed.next().await.contains("- analytics"));
+    assert!(followed.next().await.contains("+ analytics"));
+    // One reading fails with all its attempts, and the next as well.
+    for kind in [FaultKind::Throttle, FaultKind::DropBefore] {
+        let one = Fault::on("FilterLogEvents", kind).times(4);
+        desk.emulator.world().faults.add(one);
+    }
+    let first = followed.hears("FilterLogEvents failed").await;
+    assert!(first.ends_with("tried again in 2 s"), "{first}");
+    let time = write_again(&desk);
+    let second = followed.hears("FilterLogEvents failed").await;
+    assert!(second.ends_with("tried again in 4 s"), "{second}");
+    followed.hears("the log is read again").await;
+    let one = followed.next().await;
+    assert!(one.starts_with(&time), "{one}");
+    // And nothing twice: the next line is the next change.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let time = write_again(&desk);
+    let one = followed.next().await;
+    assert!(one.starts_with(&time), "{one}");
+}
+
+#[tokio::test]
+async fn a_log_that_may_not_be_followed_any_more_is_told_as_that() {
+    let desk = desk().await;
+    let mut followed = Followed::of(&desk);
+    followed.next().await;
+    let denied = Fault::on("FilterLogEvents", FaultKind::AccessDenied);
+    desk.emulator.world().faults.add(denied);
+    let error = followed.hears("error: ").await;
+    assert!(error.contains("allow logs:FilterLogEvents"), "{error}");
+    assert_eq!(followed.child.wait().unwrap().code(), Some(1));
+    // Where it is not followed, it is no use to wait.
+    desk.emulator.world().faults.rules.clear();
+    let throttled = Fault::on("FilterLogEvents", FaultKind::Throttle).times(4);
+    desk.emulator.world().faults.add(throttled);
+    let said = history(&desk, &[]).await;
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("ThrottlingException"), "{}", said.err);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! `history`: who got or lost what, when, by which rule, event and identity, out of
 //! the function's own log.
 
+mod evidence;
 mod past;
 mod shown;
 
@@ -27,6 +28,8 @@ use crate::visible;
 
 /// So often a log that is followed is read again.
 const FOLLOWED_EVERY: Duration = Duration::from_secs(2);
+/// The longest pause after readings of it that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(64);
 /// A line may be found only some time after it was written: so far back each
 /// reading of a followed log looks.
 const LATE_MS: i64 = 60_000;
@@ -51,11 +54,11 @@ pub(super) struct Arguments {
     /// From when on: so long ago (90m, 24h, 30d), a day or a time
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time)]
     since: DateTime<Utc>,
-    /// Go on with what is done from now on, until Ctrl-C
+    /// Go on with what is done from now on, until Ctrl-C; over failures that pass too
     #[arg(long)]
     follow: bool,
-    /// Who could open what then, in the Studios of the table: the present mappings,
-    /// without what was done later
+    /// Who could open what then, in the Studios of the table: by the log before and
+    /// after, and the present mappings; what is not certain is marked, and why
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["since", "follow"])]
     at: Option<DateTime<Utc>>,
     /// How to print it
@@ -94,10 +97,25 @@ async fn changes(
     let mut connected = arguments.of.connect(Vec::new()).await?;
     let only = arguments.only(&connected).await?;
     let mut since_ms = arguments.since.timestamp_millis();
-    let (mut shown, mut is_first) = (Vec::new(), true);
+    let (mut shown, mut is_first, mut pause) = (Vec::new(), true, FOLLOWED_EVERY);
     loop {
-        let read = log.changes(since_ms, no_deadline()).await;
-        let mut rows = read.map_err(&failed)?;
+        let begun_ms = Utc::now().timestamp_millis();
+        let mut rows = match log.changes(since_ms, no_deadline()).await {
+            Ok(rows) => rows,
+            // The next reading begins where this one would have.
+            Err(error) if arguments.follow && error.is_transient() => {
+                let seconds = pause.as_secs();
+                remark("!", &format!("{error}; tried again in {seconds} s"));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                continue;
+            }
+            Err(error) => return Err(failed(error)),
+        };
+        if pause > FOLLOWED_EVERY {
+            remark("note:", "the log is read again, from where it was left");
+            pause = FOLLOWED_EVERY;
+        }
         if is_first && let Some(name) = only.studio_that_nobody_knows(&rows) {
             return Err(format!(
                 "--studio: the log has no change of a Studio {}; give --table, for which those \
@@ -114,11 +132,10 @@ async fn changes(
             return Ok(ExitCode::SUCCESS);
         }
         shown.extend(rows);
-        let from_ms = Utc::now().timestamp_millis() - LATE_MS;
-        since_ms = since_ms.max(from_ms);
+        since_ms = since_ms.max(begun_ms - LATE_MS);
         shown.retain(|(_, at_ms)| *at_ms >= since_ms);
         is_first = false;
-        tokio::time::sleep(FOLLOWED_EVERY).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -138,15 +155,21 @@ impl Only {
     }
 
     fn lets_through(&self, past: &Past) -> bool {
-        let whom = self.identity.as_ref().is_none_or(|(kind, id, name)| {
-            let is_it = match id {
-                Some(id) => past.identity.id == *id,
-                None => false,
-            };
-            past.identity.kind == *kind && (is_it || past.name.as_ref() == Some(name))
-        });
+        self.is_about(&past.identity, past.name.as_ref())
+            && self.is_in(&past.studio, &past.studio_id)
+    }
+
+    /// Whether it is this identity that is asked for, which has or had this name.
+    fn is_about(&self, identity: &Identity, called: Option<&String>) -> bool {
+        self.identity.as_ref().is_none_or(|(kind, id, name)| {
+            let is_it = id.as_ref() == Some(&identity.id);
+            identity.kind == *kind && (is_it || called == Some(name))
+        })
+    }
+
+    fn is_in(&self, alias: &str, id: &str) -> bool {
         let studio = self.studio.as_ref();
-        whom && studio.is_none_or(|name| past.studio == *name || past.studio_id == *name)
+        studio.is_none_or(|name| alias == name || id == name)
     }
 }
 

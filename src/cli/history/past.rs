@@ -1,24 +1,28 @@
-//! `history --at`: who could open what at a time: the mappings of now, without what
-//! the log says was done later.
+//! `history --at`: who could open what at a time, by the log before and after, and by
+//! the mappings of now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::json;
 
-use super::Arguments;
+use super::evidence::{Evidence, Point, Verdict};
 use super::shown::JSON_VERSION;
+use super::{Arguments, Only};
 use crate::aws::CallError;
-use crate::cli::connection::no_deadline;
+use crate::cli::connection::{Connected, no_deadline};
 use crate::cli::output::{Output, csv, harmless, outln, put, remark, sayln};
+use crate::cli::progress::watched;
 use crate::cli::table;
 use crate::cli::words::{grid, time};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::log::Log;
-use crate::plan::{Action, Mapping};
+use crate::plan::Mapping;
 use crate::record::Past;
+use crate::studio::Refusal;
 use crate::visible;
 
 /// A mapping that there was.
@@ -30,16 +34,44 @@ struct Row {
     identity_id: Id,
     identity_name: Option<String>,
     session_policy: String,
+    certain: bool,
 }
 
-const COLUMNS: [&str; 6] = [
+const COLUMNS: [&str; 7] = [
     "studio",
     "studio_id",
     "identity_type",
     "identity_id",
     "identity_name",
     "session_policy",
+    "certain",
 ];
+
+/// What the answer cannot know.
+const NOT_LOGGED: &str = "what others than the function changed is not in its log";
+
+/// All that is known of one identity's mapping in one Studio.
+struct Known<'l> {
+    identity: Identity,
+    /// Oldest first.
+    changes: Vec<&'l (Past, i64)>,
+    now: Option<Mapping>,
+    /// Why it is not known when it was last changed.
+    silent: Option<String>,
+}
+
+impl Known<'_> {
+    fn evidence(&self, at: DateTime<Utc>) -> Evidence<'_> {
+        Evidence::of(at.timestamp_millis(), &self.changes, self.now.as_ref())
+    }
+
+    /// What it is or was called, by the log and by EMR.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        let now = self.now.iter().filter_map(|now| now.name.as_ref());
+        let logged = self.changes.iter().rev();
+        now.chain(logged.filter_map(|(past, _)| past.name.as_ref()))
+    }
+}
 
 pub(super) async fn at(
     arguments: &Arguments,
@@ -64,53 +96,69 @@ pub(super) async fn at(
         ));
     }
     let only = arguments.only(&connected).await?;
-    let later = log.changes(at.timestamp_millis() + 1, no_deadline()).await;
-    let later = later.map_err(&failed)?;
-    let (mut rows, mut problems) = (Vec::new(), Vec::new());
-    for (place, studio) in connected.engine.table().studios.iter().enumerate() {
-        let read = connected.engine.studio(place).mappings(no_deadline()).await;
-        let mut mappings = match read {
-            Ok(mappings) => mappings,
+    let studios = connected.engine.table().studios.iter().enumerate();
+    let places = studios.filter(|(_, studio)| only.is_in(&studio.alias, &studio.id));
+    let places: Vec<usize> = places.map(|(place, _)| place).collect();
+    if let (Some(name), true) = (&arguments.studio, places.is_empty()) {
+        return Err(format!(
+            "--studio: {} is not in the table, whose Studios are those that --at tells of",
+            visible::quoted(name)
+        ));
+    }
+    let all = log.changes(begins, no_deadline()).await.map_err(&failed)?;
+    let (mut rows, mut doubts, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    for place in places {
+        let studio = &connected.engine.table().studios[place];
+        let of_it = all.iter().filter(|(past, _)| past.studio_id == studio.id);
+        let reading = connected.known(place, of_it, &only, at);
+        let known = match watched(&connected.engine, "reading", reading).await {
+            Ok(known) => known,
             Err(why) => {
                 problems.push(format!("{}: {why}", visible::name(&studio.alias)));
                 continue;
             }
         };
-        let of_it = later.iter().filter(|(past, _)| past.studio_id == studio.id);
-        let of_it: Vec<&Past> = of_it.map(|(past, _)| past).collect();
-        let undone = undo(&mut mappings, &of_it);
-        let strange = undone.iter().map(|identity| {
-            format!(
-                "{}: somebody else than the function has changed the mapping of {identity} since",
-                visible::name(&studio.alias)
-            )
-        });
-        problems.extend(strange);
-        // What nobody logged: made by others, and since when, the service says.
-        mappings.retain(|_, mapping| mapping.created.is_none_or(|made| made <= at.timestamp()));
-        for (identity, mapping) in mappings {
-            let name = mapping.name.clone();
-            rows.push((place, identity, name, mapping.session_policy));
+        for known in known {
+            let (session_policy, certain) = match known.evidence(at).verdict() {
+                Verdict::Unmapped => continue,
+                Verdict::Mapped(policy) => (policy.to_owned(), true),
+                Verdict::Perhaps(policy) => (policy.to_owned(), false),
+            };
+            let identity = known.identity.clone();
+            let name = known.names().next().cloned();
+            rows.push((place, identity, name, session_policy, certain));
+            if !certain {
+                doubts.push((place, known));
+            }
         }
     }
-    let asked: BTreeSet<Identity> = rows
-        .iter()
-        .map(|(_, identity, ..)| identity.clone())
-        .collect();
-    let names = connected.engine.names(&asked, no_deadline()).await;
+    let whose = rows.iter().map(|(_, identity, ..)| identity.clone());
+    let names = connected
+        .engine
+        .names(&whose.collect(), no_deadline())
+        .await;
     connected.words.names.extend(names);
+    for (_, identity, name, ..) in &rows {
+        if let Some(name) = name {
+            let names = &mut connected.words.names;
+            names.entry(identity.clone()).or_insert(name.clone());
+        }
+    }
+    let in_doubt = doubts.iter();
+    problems.extend(in_doubt.map(|(place, known)| connected.doubt(*place, known, at)));
     let studios = &connected.engine.table().studios;
     let rows = rows
         .into_iter()
-        .map(|(place, identity, name, session_policy)| Row {
+        .map(|(place, identity, _, session_policy, certain)| Row {
             studio: studios[place].alias.clone(),
             studio_id: studios[place].id.clone(),
-            identity_name: connected.words.names.get(&identity).cloned().or(name),
+            identity_name: connected.words.names.get(&identity).cloned(),
             identity_type: identity.kind,
             identity_id: identity.id,
             session_policy,
+            certain,
         });
-    let rows: Vec<Row> = rows.filter(|row| only.fits(row)).collect();
+    let rows: Vec<Row> = rows.collect();
     match arguments.output {
         Output::Json => outln!(
             "{:#}",
@@ -134,20 +182,27 @@ pub(super) async fn at(
             let mut grid = grid(&["Studio", "Type", "Who", "Session policy"]);
             for row in &rows {
                 let name = row.identity_name.as_deref();
+                let session_policy = connected.words.policy(&row.session_policy);
                 grid.add_row([
                     visible::name(&row.studio),
                     row.identity_type.to_string(),
                     visible::name(name.unwrap_or(row.identity_id.as_str())),
-                    connected.words.policy(&row.session_policy),
+                    match row.certain {
+                        true => session_policy,
+                        false => format!("{session_policy} (not certain)"),
+                    },
                 ]);
             }
             sayln!(
-                "At {}; the log begins at {}",
+                "At {}; the log begins at {}; {NOT_LOGGED}",
                 time(at.timestamp()),
                 time(begins / 1000)
             );
             sayln!("{grid}");
         }
+    }
+    if arguments.output != Output::Table {
+        remark("note:", NOT_LOGGED);
     }
     problems.iter().for_each(|problem| remark("!", problem));
     Ok(match problems.is_empty() {
@@ -156,52 +211,90 @@ pub(super) async fn at(
     })
 }
 
-impl super::Only {
-    fn fits(&self, row: &Row) -> bool {
-        self.lets_through(&Past {
-            action: Action::Create,
-            studio: row.studio.clone(),
-            studio_id: row.studio_id.clone(),
-            identity: Identity {
-                kind: row.identity_type,
-                id: row.identity_id.clone(),
-            },
-            name: row.identity_name.clone(),
-            session_policy: None,
-            previous_policy: None,
-            rule: None,
-            via_group: None,
-            approved: false,
-            cause: None,
-            cloudtrail: None,
-        })
-    }
-}
-
-/// Takes changes back, the newest first. Those whose mapping is not as the change
-/// left it are told: others have had a hand in it.
-fn undo(mappings: &mut BTreeMap<Identity, Mapping>, later: &[&Past]) -> BTreeSet<Identity> {
-    let mut strange = BTreeSet::new();
-    for past in later.iter().rev() {
-        let identity = &past.identity;
-        let has = mappings
-            .get(identity)
-            .map(|has| has.session_policy.as_str());
-        if has != past.session_policy.as_deref() {
-            strange.insert(identity.clone());
+impl Connected {
+    /// What is known of each mapping of a Studio that is asked for.
+    async fn known<'l>(
+        &self,
+        place: usize,
+        changes: impl Iterator<Item = &'l (Past, i64)>,
+        only: &Only,
+        at: DateTime<Utc>,
+    ) -> Result<Vec<Known<'l>>, Refusal> {
+        let studio = self.engine.studio(place);
+        let mut mappings = studio.mappings(no_deadline()).await?;
+        let mut logged: BTreeMap<Identity, Vec<&(Past, i64)>> = BTreeMap::new();
+        for change in changes {
+            let of_whom = logged.entry(change.0.identity.clone());
+            of_whom.or_default().push(change);
         }
-        match (&past.action, &past.previous_policy) {
-            (Action::Create, _) | (_, None) => drop(mappings.remove(identity)),
-            (Action::Update | Action::Delete, Some(before)) => {
-                let had = mappings.entry(identity.clone()).or_insert(Mapping {
-                    session_policy: String::new(),
-                    name: past.name.clone(),
-                    created: None,
-                    modified: None,
-                });
-                had.session_policy.clone_from(before);
+        let mapped = mappings.keys().cloned();
+        let everybody: BTreeSet<Identity> = mapped.chain(logged.keys().cloned()).collect();
+        let known = everybody.into_iter().map(|identity| Known {
+            changes: logged.remove(&identity).unwrap_or_default(),
+            now: mappings.remove(&identity),
+            silent: None,
+            identity,
+        });
+        let is_asked_for = |known: &Known<'_>| {
+            let by_id = only.is_about(&known.identity, None);
+            let by_name = |name| only.is_about(&known.identity, Some(name));
+            by_id || known.names().any(by_name)
+        };
+        let known: Vec<Known<'l>> = known.filter(is_asked_for).collect();
+        let asked = known.into_iter().map(async |mut known| {
+            if !known.evidence(at).lacks_last_change() {
+                return known;
             }
-        }
+            match studio.mapping(&known.identity, no_deadline()).await {
+                Ok(Some(now)) => known.now = Some(now),
+                // It has gone since it was listed: it is told as it was listed.
+                Ok(None) => {}
+                Err(why) => known.silent = Some(why.to_string()),
+            }
+            known
+        });
+        Ok(join_all(asked).await)
     }
-    strange
+
+    /// Why it is not certain what there was: what both ends say.
+    fn doubt(&self, place: usize, known: &Known<'_>, at: DateTime<Utc>) -> String {
+        let evidence = known.evidence(at);
+        let said = |point: Point<'_>| {
+            let policy = point.policy.map(|policy| self.words.policy(policy));
+            let policy = policy.unwrap_or_else(|| "no mapping".to_owned());
+            (policy, time(point.at_ms / 1000))
+        };
+        let before = match evidence.before.map(said) {
+            Some((policy, since)) => format!("the log has {policy} from {since} on"),
+            None => "the log has nothing of it before".to_owned(),
+        };
+        let after = match (evidence.after.map(said), evidence.now) {
+            (Some((policy, until)), _) => format!("{policy} until {until}"),
+            (None, None) => "there is none now".to_owned(),
+            (None, Some(now)) if evidence.is_younger(now) => {
+                let made = now.created.map(time).unwrap_or_default();
+                format!("that of now was made at {made}")
+            }
+            (None, Some(now)) => {
+                let policy = self.words.policy(&now.session_policy);
+                let silent = known.silent.as_deref();
+                let changed = match (now.modified, silent) {
+                    (Some(modified), _) => format!("last changed at {}", time(modified)),
+                    (None, Some(why)) => format!("when it was last changed is not told ({why})"),
+                    (None, None) => "since when is not told".to_owned(),
+                };
+                format!("now it is {policy}, {changed}")
+            }
+        };
+        let shown = match evidence.before.map(|before| before.policy) {
+            Some(Some(_)) => "others changed it in between; shown is the former",
+            Some(None) => "others changed it in between; shown is the latter",
+            None => "since when is not known; shown is that",
+        };
+        format!(
+            "{}: what {} had then is not certain: {before}, and {after}; {shown}",
+            visible::name(&self.engine.table().studios[place].alias),
+            self.words.name(&known.identity)
+        )
+    }
 }

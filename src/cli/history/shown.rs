@@ -96,7 +96,10 @@ impl Connected {
                 put(text)?;
             }
             Output::Table if rows.is_empty() && !arguments.follow => {
-                sayln!("No changes since {}.", time(arguments.since.timestamp()))
+                sayln!(
+                    "No changes since {} in the function's log.",
+                    time(arguments.since.timestamp())
+                )
             }
             Output::Table => {
                 let lines = rows.iter().map(|(past, _)| self.history_line(past));

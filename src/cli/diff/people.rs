@@ -8,7 +8,7 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::cli::output::{csv, harmless};
+use crate::cli::output::csv;
 use crate::cli::reconcile::is_sound;
 use crate::cli::simulate::{alone, engine, far_away};
 use crate::cli::words::{Words, paint};
@@ -268,15 +268,15 @@ impl People {
             let way = change.after.first();
             (
                 change.change,
-                harmless(&change.studio),
+                &change.studio,
                 &change.studio_id,
                 change.identity_type,
                 &change.identity_id,
-                harmless(&change.identity_name),
-                harmless(&aliases(&change.before)),
-                harmless(&aliases(&change.after)),
+                &change.identity_name,
+                aliases(&change.before),
+                aliases(&change.after),
                 way.and_then(|way| way.rule),
-                way.and_then(|way| way.via_group_name.as_deref().map(harmless)),
+                way.and_then(|way| way.via_group_name.as_deref()),
             )
         });
         csv(&columns, &rows.collect::<Vec<_>>())

@@ -12,7 +12,7 @@ use super::Arguments;
 use super::shown::JSON_VERSION;
 use crate::aws::CallError;
 use crate::cli::connection::no_deadline;
-use crate::cli::output::{Output, csv, harmless, outln, put, remark, sayln};
+use crate::cli::output::{Output, csv, outln, put, remark, sayln};
 use crate::cli::table;
 use crate::cli::words::{grid, time};
 use crate::identity::{Id, Identity, IdentityType};
@@ -122,14 +122,7 @@ pub(super) async fn at(
                 "problems": problems,
             })
         ),
-        Output::Csv => {
-            let harmless_row = |row: Row| Row {
-                identity_name: row.identity_name.as_deref().map(harmless),
-                ..row
-            };
-            let rows: Vec<Row> = rows.into_iter().map(harmless_row).collect();
-            put(csv(&COLUMNS, &rows)?)?;
-        }
+        Output::Csv => put(csv(&COLUMNS, &rows)?)?,
         Output::Table => {
             let mut grid = grid(&["Studio", "Type", "Who", "Session policy"]);
             for row in &rows {

@@ -13,7 +13,7 @@
 //!   `credentials` and `whereabouts`: whose they are, and whether anybody answers.
 //! * `output` and `words`: how results are printed, and what things are called.
 //! * `confirm` and `progress`: what only happens at a terminal; `stop`: Ctrl-C.
-//! * `place`: where in a file a problem is.
+//! * `place`: where in a file a problem is; `selected`: what an export was asked for.
 
 mod adopt;
 mod check;
@@ -36,6 +36,7 @@ mod reconcile;
 mod remote;
 mod report;
 mod schema;
+mod selected;
 mod simulate;
 mod stop;
 mod table;

@@ -150,7 +150,7 @@ fn placed(level: &'static str, problems: &[Problem], places: &Places<'_>) -> Vec
 /// named by where it begins.
 fn drawn(level: Level<'static>, problem: &Problem, source: &Source, places: &Places<'_>) -> String {
     let title = level.primary_title(visible::text(&problem.to_string()));
-    let group = match places.range(problem) {
+    match places.range(problem) {
         Some(range) => {
             let (number, line) = places.line(range.start);
             let text = source.text[line.clone()].trim_end_matches(['\n', '\r']);
@@ -165,9 +165,13 @@ fn drawn(level: Level<'static>, problem: &Problem, source: &Source, places: &Pla
             let begin = parts[0].len();
             let note = AnnotationKind::Primary.span(begin..begin + parts[1].len());
             let snippet = Snippet::source(parts.concat()).line_start(number);
-            title.element(snippet.path(&source.name).annotation(note))
+            let group = title.element(snippet.path(&source.name).annotation(note));
+            let drawing = Renderer::styled().render(&[group]);
+            // It counts what is drawn; in the file it may stand elsewhere.
+            let at = |column: usize| format!("{}:{number}:{column}", source.name);
+            let drawn = at(parts[0].chars().count() + 1);
+            drawing.replacen(&drawn, &at(places.position(range.start).1), 1)
         }
-        None => Group::with_title(title),
-    };
-    Renderer::styled().render(&[group])
+        None => Renderer::styled().render(&[Group::with_title(title)]),
+    }
 }

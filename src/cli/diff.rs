@@ -3,6 +3,7 @@
 
 mod people;
 mod table;
+mod unknown;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,9 +21,10 @@ const JSON_VERSION: u32 = 1;
 #[derive(Debug, Args)]
 #[command(
     after_help = "With --directory it plays both tables against the exported directory, and says \
-    who gains, loses or changes what, by which rule; the file has to be an export with both \
-    tables, or it is no answer. Without one it says what the tables say differently.\n\n\
-    Exit codes: 0 nothing changes, 1 failed, 2 something does\n\n\
+    who gains, loses or changes what, by which rule. For whom the file says nothing, since it was \
+    exported without asking for them, it says that this is not known, and ends with 1. Without a \
+    directory it says what the tables say differently.\n\n\
+    Exit codes: 0 nothing changes, 1 failed or not known, 2 something does\n\n\
     Examples:\n  git show main:policy.toml | emr-studio-sync diff - policy.toml\n  \
     emr-studio-sync export --table policy.toml --with old.toml > now.toml\n  \
     emr-studio-sync diff old.toml policy.toml --directory now.toml"
@@ -56,24 +58,25 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
                 "version": JSON_VERSION,
                 "table": said,
                 "people": people.as_ref().map(|people| &people.changes),
+                "unknown": people.as_ref().map(|people| &people.unknown),
                 "problems": people.as_ref().map_or(&[][..], |people| &people.problems),
             });
             outln!("{all:#}");
         }
-        (Output::Csv, Some(people)) => put(people.csv()?)?,
+        (Output::Csv, Some(people)) => {
+            put(people.csv()?)?;
+            let problems = people.problems.iter();
+            problems.for_each(|problem| remark("!", problem));
+        }
         (Output::Csv, None) => put(csv(&table::COLUMNS, &said)?)?,
         (Output::Table, Some(people)) => say(people.tell())?,
         (Output::Table, None) => say(table::tell(&said))?,
     }
-    let (changes, is_sound) = match &people {
-        Some(people) => (people.changes.len(), people.is_sound),
+    let (changes, is_known) = match &people {
+        Some(people) => (people.changes.len(), people.unknown.is_empty()),
         None => (said.len(), true),
     };
-    if let Some(people) = &people {
-        let problems = people.problems.iter();
-        problems.for_each(|problem| remark("!", problem));
-    }
-    Ok(match (is_sound, changes) {
+    Ok(match (is_known, changes) {
         (false, _) => ExitCode::FAILURE,
         (true, 0) => ExitCode::SUCCESS,
         (true, _) => ExitCode::from(CHANGES),

@@ -26,8 +26,8 @@ use crate::sync::Engine;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "It has what this table's rules can see. To rehearse a change, take the changed \
-    table here too.\n\n\
+    after_help = "It has what this table's rules can see, and what it was asked for: of anything \
+    else it is no answer. To rehearse a change, take the changed table here too.\n\n\
     Example:\n  emr-studio-sync export --table policy.toml > now.toml\n  \
     emr-studio-sync simulate --table policy.toml --directory now.toml"
 )]
@@ -84,6 +84,7 @@ async fn file(engine: &Engine) -> Result<File, String> {
         return Err(failure.error.to_string());
     }
 
+    let asked = super::selected::selected(table);
     let mut identities: BTreeSet<Identity> = BTreeSet::new();
     for (selector, answer) in &selection.directory.selected {
         let kind = Selector::kind(selector);
@@ -139,6 +140,7 @@ async fn file(engine: &Engine) -> Result<File, String> {
     };
     Ok(File {
         identity_store_id: Some(engine.store_id().to_owned()),
+        selected: Some(asked),
         users: users.iter().map(user).collect(),
         groups: groups.into_iter().map(group).collect(),
         studios: studios.collect(),

@@ -86,29 +86,77 @@ pub(super) fn failed(mut failures: Vec<String>) -> Result<(), String> {
 }
 
 /// Rows as CSV (RFC 4180), the names of their fields first, even if there are
-/// no rows.
+/// no rows. All that a spreadsheet would take for a formula is made [`harmless`].
 ///
 /// # Errors
 /// If a row is no flat record.
 pub(super) fn csv<R: Serialize>(names: &[&str], rows: &[R]) -> Result<String, String> {
-    let mut writer = csv::WriterBuilder::new()
-        .has_headers(false)
-        .from_writer(Vec::new());
-    writer
-        .write_record(names)
-        .map_err(|error| error.to_string())?;
+    let told = |error: csv::Error| error.to_string();
+    let writer = || {
+        csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(Vec::new())
+    };
+    let mut exact = writer();
+    exact.write_record(names).map_err(told)?;
     for row in rows {
-        writer.serialize(row).map_err(|error| error.to_string())?;
+        exact.serialize(row).map_err(told)?;
     }
-    let bytes = writer.into_inner().map_err(|error| error.to_string())?;
+    let exact = exact.into_inner().map_err(|error| error.to_string())?;
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(exact.as_slice());
+    let mut safe = writer();
+    for record in reader.records() {
+        let record = record.map_err(told)?;
+        safe.write_record(record.iter().map(harmless))
+            .map_err(told)?;
+    }
+    let bytes = safe.into_inner().map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| error.to_string())
 }
 
-/// A name that a spreadsheet takes for text and not for a formula: names are
-/// whatever somebody once typed into the directory.
-pub(super) fn harmless(name: &str) -> String {
-    match name.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{name}"),
-        false => name.to_owned(),
+/// What a spreadsheet takes for text and not for a formula: names are whatever
+/// somebody once typed into the directory. An apostrophe comes before an apostrophe
+/// too, so that each that begins a field is ours, and taking it away gives the name.
+fn harmless(field: &str) -> String {
+    match field.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\'']) {
+        true => format!("'{field}"),
+        false => field.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn field() -> impl Strategy<Value = String> {
+        let sign = prop::sample::select(vec![
+            "'", "=", "+", "-", "@", "\t", "\r", "\n", "\"", ",", "x", "",
+        ]);
+        prop::collection::vec(sign, 0..5).prop_map(|signs| signs.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn what_a_csv_has_is_no_formula_and_leads_back_to_what_it_was(
+            rows in prop::collection::vec((field(), field()), 0..5)
+        ) {
+            let text = csv(&["one", "two"], &rows).unwrap();
+            let read = csv::Reader::from_reader(text.as_bytes()).into_deserialize();
+            let read: Vec<(String, String)> = read.map(Result::unwrap).collect();
+            let exact = |field: &String| {
+                field.strip_prefix('\'').unwrap_or(field).to_owned()
+            };
+            for (one, two) in &read {
+                for field in [one, two] {
+                    prop_assert!(!field.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']));
+                }
+            }
+            let read: Vec<_> = read.iter().map(|(one, two)| (exact(one), exact(two))).collect();
+            prop_assert_eq!(read, rows);
+        }
     }
 }

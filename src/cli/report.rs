@@ -17,7 +17,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::connection::{Connection, say_place};
-use super::output::{Output, csv, harmless, put, remark, say, tell_place};
+use super::output::{Output, csv, put, remark, say, tell_place};
 use super::words::grid;
 use crate::plan::Action;
 use crate::report::Outcome;
@@ -411,16 +411,16 @@ fn cells(row: &Row) -> [String; COLUMNS.len()] {
     [
         studio.clone(),
         studio_id.clone(),
-        user_name.as_deref().map(harmless).unwrap_or_default(),
+        user_name.clone().unwrap_or_default(),
         or_empty(user_id),
         user_status.map_or("", Status::name).to_owned(),
         session_policy.clone(),
         session_policy_arn.clone(),
         mapping.to_string(),
-        group_name.as_deref().map(harmless).unwrap_or_default(),
+        group_name.clone().unwrap_or_default(),
         or_empty(group_id),
         or_empty(rule),
-        via_group_name.as_deref().map(harmless).unwrap_or_default(),
+        via_group_name.clone().unwrap_or_default(),
         or_empty(via_group_id),
         or_empty(wanted_policy),
         owned.to_string(),

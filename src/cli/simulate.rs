@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::output::{outln, remark, say, sayln};
-use super::words::Words;
+use super::selected::Entry;
+use super::words::{Words, whom};
 use crate::aws;
 use crate::config::{Config, Mode};
 use crate::emulator::{Emulator, Seed, World};
@@ -90,9 +91,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let engine = stage.function.engine();
     let Survey {
         rows: access,
-        problems,
+        mut problems,
         ..
     } = engine.access(None, far_away()).await;
+    problems.extend(std::mem::take(&mut stage.left_out));
     if is_json {
         let access: Vec<Value> = access.iter().map(|row| stage.access_json(row)).collect();
         let all = json!({
@@ -122,6 +124,8 @@ pub(super) struct Stage {
     pub(super) emulator: Emulator,
     pub(super) function: Function,
     story: Vec<crate::emulator::Step>,
+    /// Of whom the table is about, and the directory does not know.
+    left_out: Vec<String>,
     /// Its names include those of who is gone by now.
     pub(super) words: Words,
 }
@@ -178,10 +182,24 @@ fn schedule() -> Value {
 
 impl Stage {
     async fn set(table: &Path, directory: &Path) -> Result<Stage, String> {
-        let Seed { mut world, story } = World::from_toml(&super::read(directory)?)
+        let Seed {
+            mut world,
+            story,
+            selected,
+        } = World::from_toml(&super::read(directory)?)
             .map_err(|problem| format!("{}: {problem}", directory.display()))?;
         let (mut table, document) = super::table::load(table)?;
         alone(&mut world, &mut table);
+        let left_out =
+            Entry::all_of(&table).filter(|entry| entry.is_left_out(selected.as_ref(), &world));
+        let left_out = left_out.map(|entry| {
+            let whom = whom(entry.select, entry.assign);
+            format!(
+                "{}: the directory was exported without asking for {whom}",
+                entry.place
+            )
+        });
+        let left_out = left_out.collect();
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let emulator = Emulator::start(world, any_port)
             .await
@@ -192,6 +210,7 @@ impl Stage {
             emulator,
             function,
             story,
+            left_out,
             words: Words::of(&document),
         };
         stage.learn_names();

@@ -9,6 +9,7 @@ use comfy_table::{ContentArrangement, Table as Grid, presets};
 use crate::identity::Identity;
 use crate::plan::Action;
 use crate::policy::document::Document;
+use crate::policy::{Assign, Selector};
 use crate::report::{ChangeReport, Outcome};
 use crate::visible;
 
@@ -207,4 +208,19 @@ pub(super) fn time(seconds: i64) -> String {
 /// wanted.
 pub(super) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// Whom a rule or an entry of `protect` is about.
+pub(super) fn whom(select: &Selector, assign: Option<Assign>) -> String {
+    let group = |what: String| match assign {
+        Some(Assign::Members) => format!("members of {what}"),
+        Some(Assign::Group) => format!("{what} as such"),
+        None => format!("{what} and its members"),
+    };
+    match select {
+        Selector::Group(pattern) => group(format!("group \"{}\"", pattern.as_str())),
+        Selector::GroupId(id) => group(format!("group_id {id}")),
+        Selector::User(name) => format!("user \"{name}\""),
+        Selector::UserId(id) => format!("user_id {id}"),
+    }
 }

@@ -98,7 +98,7 @@ pub use records::{
     UserAssignment,
 };
 pub(crate) use seed::{File, SeedGroup, SeedMapping, SeedStudio, SeedUser};
-pub use seed::{Member, NewIdentity, RenameGroup, RenameUser, Seed, Step};
+pub use seed::{Member, NewIdentity, RenameGroup, RenameUser, Seed, Selected, Step};
 pub use settings::{AfterIdentityGone, Settings, Texts};
 pub use watch::Watch;
 pub use world::World;

@@ -1,5 +1,7 @@
 //! The seed file: a world, and a story of what happens in it.
 
+use std::collections::BTreeSet;
+
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +17,27 @@ pub struct Seed {
     pub world: World,
     /// What happens later, in the file's order; see [`World::play`].
     pub story: Vec<Step>,
+    /// What an exported directory was asked for.
+    pub selected: Option<Selected>,
+}
+
+/// The names, patterns and ids that an export was asked for: of what they do not take
+/// in, it says nothing. A file that somebody wrote is all there is.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selected {
+    /// Groups, by display name or pattern.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub groups: BTreeSet<String>,
+    /// Groups, by id.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub group_ids: BTreeSet<String>,
+    /// Users, by user name.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub users: BTreeSet<String>,
+    /// Users, by id.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub user_ids: BTreeSet<String>,
 }
 
 /// What happens in the directory just before an event arrives. Several steps may
@@ -96,6 +119,7 @@ pub struct Member {
 pub(crate) struct File {
     pub(crate) identity_store_id: Option<String>,
     pub(crate) account: Option<String>,
+    pub(crate) selected: Option<Selected>,
     #[serde(default)]
     pub(crate) users: Vec<SeedUser>,
     #[serde(default)]
@@ -192,6 +216,7 @@ impl World {
         Ok(Seed {
             world,
             story: file.story,
+            selected: file.selected,
         })
     }
 

@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::resolve::alike;
 use crate::error::Problem;
@@ -25,14 +25,14 @@ impl<'p> Fields<'p> {
         place: String,
         problems: &'p mut Vec<Problem>,
     ) -> Option<Fields<'p>> {
-        match value {
-            Value::Object(left) => Some(Fields {
+        match object(value) {
+            Ok(left) => Some(Fields {
                 place,
                 left,
                 asked: Vec::new(),
                 problems,
             }),
-            other => {
+            Err(other) => {
                 problems.push(Problem::new(place, not(what, &other)));
                 None
             }
@@ -136,18 +136,19 @@ impl<'p> Fields<'p> {
     pub(super) fn list(&mut self, name: &'static str, what: &str) -> Option<Vec<Value>> {
         self.take(name, |value| match value {
             Value::Array(values) => Ok(values),
-            Value::Object(_) => Err(format!(
-                "expected {what}, found a single one; in TOML each begins with [[{name}]]"
-            )),
-            other => Err(not(what, &other)),
+            other => Err(match object(other) {
+                Ok(_) => format!(
+                    "expected {what}, found a single one; in TOML each begins with [[{name}]]"
+                ),
+                Err(other) => not(what, &other),
+            }),
         })
     }
 
     /// What stands under names of one's own.
     pub(super) fn named(&mut self, name: &'static str, what: &str) -> Option<Map<String, Value>> {
-        self.take(name, |value| match value {
-            Value::Object(fields) => Ok(fields),
-            other => Err(not(what, &other)),
+        self.take(name, |value| {
+            object(value).map_err(|other| not(what, &other))
         })
     }
 
@@ -201,6 +202,22 @@ pub(super) fn text(value: Value, what: &str) -> Result<String, String> {
     }
 }
 
+/// What TOML can say and JSON cannot, in words: `the date 1979-05-27`. As a JSON value
+/// it is an object with this one field, which is no object of the table's.
+const NO_JSON: &str = "\0";
+
+/// Such a value.
+pub(super) fn no_json(words: String) -> Value {
+    json!({ NO_JSON: words })
+}
+
+fn object(value: Value) -> Result<Map<String, Value>, Value> {
+    match value {
+        Value::Object(fields) if !fields.contains_key(NO_JSON) => Ok(fields),
+        other => Err(other),
+    }
+}
+
 /// That something else was expected, and what kind of value there is. No text is
 /// told: somebody's name may stand in the wrong place, and this be logged.
 fn not(what: &str, found: &Value) -> String {
@@ -210,7 +227,10 @@ fn not(what: &str, found: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::String(_) => "a text".to_owned(),
         Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
+        Value::Object(fields) => match fields.get(NO_JSON).and_then(Value::as_str) {
+            Some(words) => visible::name(words),
+            None => "an object".to_owned(),
+        },
     };
     format!("expected {what}, found {found}")
 }

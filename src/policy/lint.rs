@@ -81,8 +81,8 @@ impl Table {
                 let message = format!("rules[{rule}] maps members to it, and it takes no users");
                 warnings.push(Problem::new(place.clone(), message));
             }
-            if let (None, Some(follows)) = (rules().next(), self.without_rules(studio)) {
-                let message = format!("no rule is about it, so {follows}");
+            if rules().next().is_none() {
+                let message = format!("no rule is about it, so {}", self.without_rules(studio));
                 warnings.push(Problem::of_name(place, message));
             }
         }
@@ -95,18 +95,21 @@ impl Table {
         warnings
     }
 
-    /// What follows for a Studio without rules; nothing, if it was said what shall.
-    fn without_rules(&self, studio: &Studio) -> Option<&'static str> {
+    /// What follows for a Studio without rules.
+    fn without_rules(&self, studio: &Studio) -> &'static str {
         match self.ownership {
-            Ownership::Studio => Some(
+            Ownership::Studio => {
                 "all its mappings will be deleted, but for what `protect` keeps: with \
-                 ownership = \"studio\" they are the table's",
-            ),
-            Ownership::SessionPolicy if studio.session_policies.is_empty() => Some(
+                 ownership = \"studio\" they are the table's"
+            }
+            Ownership::SessionPolicy if studio.session_policies.is_empty() => {
                 "no mapping there is the table's: none is made, changed or deleted, and what \
-                 rules once gave stays, unless retired_policies names its session policy",
-            ),
-            Ownership::SessionPolicy => None,
+                 rules once gave stays, unless retired_policies names its session policy"
+            }
+            Ownership::SessionPolicy => {
+                "all its mappings with a session policy of retired_policies will be deleted, but \
+                 for what `protect` keeps"
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::document::{self, Document, Limits};
-use super::fields::{Fields, text};
+use super::fields::{Fields, no_json, text};
 use super::json::NoDuplicates;
 use super::resolve::resolve;
 use super::{Assign, Deletions, OnDisabledUser, OnMissingGroup, Ownership, Pace, Table};
@@ -99,10 +99,32 @@ fn parsed(text: &str, format: Format) -> Result<Value, String> {
             .map_err(|error| error.to_string()),
         Format::Toml => {
             let table: toml::Table = toml::from_str(text).map_err(|error: toml::de::Error| {
+                if text.contains('\r') && !text.contains('\n') {
+                    return "its lines end with a carriage return alone: save it with line feeds"
+                        .to_owned();
+                }
                 let (line, column) = position(text, error.span().map_or(0, |span| span.start));
                 format!("{} at line {line} column {column}", error.message())
             })?;
-            serde_json::to_value(table).map_err(|error| error.to_string())
+            Ok(plain(toml::Value::Table(table)))
+        }
+    }
+}
+
+/// A value of TOML as one of JSON, which has no dates, and no number without end.
+fn plain(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) if number.is_finite() => number.into(),
+        toml::Value::Float(number) => no_json(number.to_string()),
+        toml::Value::Boolean(value) => value.into(),
+        toml::Value::Datetime(at) if at.date.is_none() => no_json(format!("the time {at}")),
+        toml::Value::Datetime(at) => no_json(format!("the date {at}")),
+        toml::Value::Array(values) => values.into_iter().map(plain).collect(),
+        toml::Value::Table(fields) => {
+            let fields = fields.into_iter();
+            fields.map(|(name, value)| (name, plain(value))).collect()
         }
     }
 }

@@ -64,21 +64,29 @@ fn is_object(text: &str) -> bool {
 
 fn text(bytes: &[u8]) -> Result<String, Problem> {
     let told = |message: String| Problem::new("", message);
-    // No text has NULs in it; that of an editor which writes two bytes for each
-    // character begins with a mark, or has them.
-    let marked = [[0xff, 0xfe], [0xfe, 0xff]].iter();
-    let is_wide = marked.clone().any(|mark| bytes.starts_with(mark))
-        || bytes.iter().take(4).any(|byte| *byte == 0);
-    if is_wide {
-        return Err(told(
-            "is UTF-16: save it as UTF-8 (of what PowerShell's `>` has written: \
-             `Get-Content FILE | Set-Content -Encoding utf8 NEW`)"
-                .to_owned(),
-        ));
+    match width(bytes) {
+        1 => {}
+        2 => {
+            return Err(told(
+                "is UTF-16: save it as UTF-8 (of what PowerShell's `>` has written: \
+                 `Get-Content FILE | Set-Content -Encoding utf8 NEW`)"
+                    .to_owned(),
+            ));
+        }
+        _ => return Err(told("is UTF-32: save it as UTF-8".to_owned())),
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text.replace("\r\n", "\n")),
+        Ok(text) => match text.find('\0') {
+            None => Ok(text.replace("\r\n", "\n")),
+            Some(at) => {
+                let (line, column) = read::position(text, at);
+                Err(told(format!(
+                    "has a zero byte at line {line} column {column}, as no text has: is it \
+                     damaged, or something else?"
+                )))
+            }
+        },
         Err(error) => {
             let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
             let (line, column) = read::position(&before, before.len());
@@ -87,5 +95,27 @@ fn text(bytes: &[u8]) -> Result<String, Problem> {
                  column {column}"
             )))
         }
+    }
+}
+
+/// How many bytes an editor has written for each character: a text of two or four
+/// begins with a mark, or most of what is not its letters' own byte is zero.
+fn width(bytes: &[u8]) -> usize {
+    match bytes {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return 4,
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return 2,
+        _ => {}
+    }
+    let begin = &bytes[..bytes.len().min(256)];
+    let zeros = |of: usize| {
+        let of = begin.iter().skip(of).step_by(2);
+        of.filter(|byte| **byte == 0).count()
+    };
+    let half = begin.len().div_ceil(2);
+    match (zeros(0), zeros(1)) {
+        (0, 0) => 1,
+        (even, odd) if even > 0 && odd > 0 && even + odd > half => 4,
+        (0, zeros) | (zeros, 0) if 2 * zeros > half => 2,
+        _ => 1,
     }
 }

@@ -223,6 +223,27 @@ fn a_syntax_error_is_pointed_at() {
 }
 
 #[test]
+fn where_a_problem_stands_does_not_depend_on_how_what_is_before_it_is_drawn() {
+    let hidden = "studios = { \"\u{202e}\ta\" = { id = 7 } }\nsession_policies = {}\nrules = []\n";
+    let (_, said) = check("policy.toml", hidden);
+    insta::assert_snapshot!(said, @r#"
+    error: studios.\u{202e}\u{9}a.id: expected the id of a Studio, found 7
+     --> policy.toml:1:28
+      |
+    1 | studios = { "\u{202e}    a" = { id = 7 } }
+      |                                      ^
+
+    error: policy.toml is not a usable policy table: 1 problem
+    "#);
+    let (_, said) = check("policy.toml", &GOOD.replace('\n', "\r"));
+    insta::assert_snapshot!(said, @r"
+    error: not TOML: its lines end with a carriage return alone: save it with line feeds
+
+    error: policy.toml is not a usable policy table: 1 problem
+    ");
+}
+
+#[test]
 fn a_table_from_another_editor_is_read_or_its_cure_is_told() {
     let windows = format!("\u{feff}{}", GOOD.replace('\n', "\r\n"));
     assert!(check("policy.toml", &windows).0);

@@ -106,16 +106,77 @@ async fn what_makes_no_difference_for_anybody_ends_with_0_and_differs_in_the_tab
 }
 
 #[tokio::test]
-async fn an_export_that_does_not_know_what_a_table_names_is_no_answer() {
+async fn an_export_that_does_not_know_what_a_table_names_is_no_answer_and_the_result_says_so() {
     let desk = desk(world(), |table| {
         table["rules"][0]["group"] = json!("data-scientists");
+        table["rules"][1]["group"] = json!("data-a*");
+        table["protect"] = json!([{ "user": "dave" }]);
     })
     .await;
     let export = desk.run(&["export", "--table", "old.json"]).await;
     desk.write("now.toml", &export.out);
     desk.calls();
     let said = diff(&desk, &BY_DIRECTORY).await;
-    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert_eq!((said.code, said.err.as_str()), (1, ""));
+    insta::assert_snapshot!(said.out, @r#"
+    ! new table: Studio analytics (es-ABCDEFGHIJKLMNOPQRSTUVWXY): 2 changes are withheld: protect[0]: the user it names is not there (renamed, deleted or misspelt); rules[0]: group "data-scientists" is not there (renamed, deleted or misspelt)
+    ! new table: rules[0]: the directory was exported without asking for members of group "data-scientists", so what changes for them is not known; `export --table NEW --with OLD` asks for all
+    ! new table: rules[1]: the directory was exported without asking for members of group "data-a*", so what changes for them is not known; `export --table NEW --with OLD` asks for all
+    ! new table: protect[0]: the directory was exported without asking for user "dave", so what changes for them is not known; `export --table NEW --with OLD` asks for all
+    For some it is not known. For the others nothing changes: 6 as before.
+    "#);
+    let said = diff(&desk, &[&BY_DIRECTORY[..], &["--output", "csv"]].concat()).await;
+    assert_eq!(said.code, 1, "{}", said.err);
+    let unknown: Vec<&str> = said
+        .out
+        .lines()
+        .filter(|line| line.starts_with("unknown"))
+        .collect();
+    insta::assert_snapshot!(unknown.join("\n"), @r"
+    unknown,analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,GROUP,,data-scientists,,,0,
+    unknown,analytics,es-ABCDEFGHIJKLMNOPQRSTUVWXY,GROUP,,data-a*,,,1,
+    unknown,,,USER,,dave,,,,
+    ");
+    let said = diff(&desk, &[&BY_DIRECTORY[..], &["--output", "json"]].concat()).await;
+    let all: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, said.err.as_str()), (1, ""));
+    let pattern = &all["unknown"][1];
+    assert_eq!(
+        (
+            &pattern["table"],
+            &pattern["place"],
+            &pattern["identity_name"]
+        ),
+        (&json!("new"), &json!("rules[1]"), &json!("data-a*"))
+    );
+
+    // Who came in with others is known, whether they were asked for or not.
+    let known = |table: &mut Value| {
+        table["rules"][0] =
+            json!({ "user": "alice", "studio": "analytics", "session_policy": "engineer" });
+    };
+    desk.write("new.json", &table(known).to_string());
+    let said = diff(&desk, &BY_DIRECTORY).await;
+    assert_eq!(said.code, 2, "{}", said.out);
+
+    // Nobody else is touched by it, and still it is not known.
+    desk.write(
+        "old.json",
+        &table(|table| table["rules"] = json!([])).to_string(),
+    );
+    let none = |table: &mut Value| {
+        table["rules"] = json!([]);
+        table["protect"] = json!([{ "group": "data-x*" }]);
+    };
+    desk.write("new.json", &table(none).to_string());
+    let said = diff(&desk, &BY_DIRECTORY).await;
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(
+        !said.out.contains("Nothing changes for anybody"),
+        "{}",
+        said.out
+    );
+
     // As a shell leaves it when the export has failed.
     desk.write("now.toml", "");
     let said = diff(&desk, &BY_DIRECTORY).await;
@@ -125,6 +186,53 @@ async fn an_export_that_does_not_know_what_a_table_names_is_no_answer() {
         "{}",
         said.err
     );
+}
+
+#[tokio::test]
+async fn what_leads_nowhere_is_told_and_is_an_answer_if_the_directory_was_asked_for_it() {
+    let stale = |table: &mut Value| table["protect"] = json!([{ "user": "gone" }]);
+    let desk = desk(world(), stale).await;
+    desk.write("old.json", &table(stale).to_string());
+    let said = diff(&desk, &BY_DIRECTORY).await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{}", said.out);
+    let (told, last) = said.out.split_once('\n').unwrap();
+    assert!(
+        told.starts_with("! both tables: protect[0]: the user it names is not there; "),
+        "{told}"
+    );
+    assert_eq!(last, "Nothing changes for anybody: 6 as before.");
+    // As `plan` ends with it.
+    desk.write("policy.json", &table(stale).to_string());
+    desk.run(&["apply", "--yes"]).await;
+    assert_eq!(desk.run(&["plan"]).await.code, 0);
+    desk.calls();
+
+    desk.write("old.json", &table(|_| ()).to_string());
+    let said = diff(&desk, &BY_DIRECTORY).await;
+    assert_eq!(said.code, 0, "{}", said.out);
+
+    // A directory that somebody wrote is not known to be all there is.
+    let export = desk.read("now.toml");
+    let (begin, rest) = export.split_once("[selected]").unwrap();
+    let (_, rest) = rest.split_once("\n\n").unwrap();
+    desk.write("now.toml", &format!("{begin}{rest}"));
+    let said = diff(&desk, &BY_DIRECTORY).await;
+    assert_eq!(said.code, 1, "{}", said.out);
+    assert!(
+        said.out
+            .contains("! new table: protect[0]: the directory has no user \"gone\", so "),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out
+            .ends_with("For some it is not known. For the others nothing changes: 6 as before."),
+        "{}",
+        said.out
+    );
+    desk.write("old.json", &table(stale).to_string());
+    let said = diff(&desk, &BY_DIRECTORY).await;
+    assert_eq!(said.code, 0, "{}", said.out);
 }
 
 #[tokio::test]
@@ -164,12 +272,16 @@ async fn a_studio_that_goes_or_comes_and_a_group_without_members_are_told() {
     insta::assert_snapshot!(said.out, @r#"
     analytics (es-ABCDEFGHIJKLMNOPQRSTUVWXY)
       + group night-shift  analyst  (rules[2])
+    ! the new table has no Studio science: its mappings stay as they are
     1 gains; 6 as before.
     "#);
-    assert_eq!(
-        said.err,
-        "! the new table has no Studio science: its mappings stay as they are"
-    );
+    let export = desk.run(&["export", "--table", "new.json"]).await;
+    desk.write("now.toml", &export.out);
+    desk.calls();
+    let said = diff(&desk, &[&BY_DIRECTORY[..], &["--output", "csv"]].concat()).await;
+    assert_eq!(said.code, 1, "{}", said.err);
+    let studio = format!("unknown,science,{SCIENCE},,,,,,,");
+    assert!(said.out.lines().any(|line| line == studio), "{}", said.out);
 }
 
 #[tokio::test]

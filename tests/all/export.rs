@@ -63,6 +63,10 @@ async fn the_file_has_what_the_rules_see_and_every_mapping() {
 
     identity_store_id = "d-1234567890"
 
+    [selected]
+    groups = ["data-*", "data-engineers"]
+    users = ["ops"]
+
     [[users]]
     id = "a0000000-0000-4000-8000-000000000001"
     name = "alicia"
@@ -175,6 +179,31 @@ async fn without_events_a_full_pass_shows_what_a_changed_table_would_do() {
     │               bob                                                                     │
     └───────────────────────────────────────────────────────────────────────────────────────┘
     "#);
+}
+
+#[tokio::test]
+async fn a_table_that_names_more_than_was_exported_is_not_played_in_silence() {
+    let desk = Desk::new(world()).await;
+    let export = desk.run(&["export"]).await;
+    desk.write("now.toml", &export.out);
+    let changed = table(|table| table["rules"][1]["group"] = json!("data-a*"));
+    desk.write("policy.json", &changed.to_string());
+    let simulate = [
+        "simulate",
+        "--table",
+        "policy.json",
+        "--directory",
+        "now.toml",
+    ];
+    let said = desk.run(&simulate).await;
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (
+            1,
+            "warning: rules[1]: the directory was exported without asking for members of group \
+             \"data-a*\""
+        )
+    );
 }
 
 #[tokio::test]

@@ -76,6 +76,7 @@ async fn the_story_of_the_events_folder_ends_as_the_table_says() {
     let Seed {
         world,
         story: steps,
+        ..
     } = World::from_toml(&seed).unwrap();
     let emulator = emulator(world).await;
     let policy = root().join("events/policy.toml");

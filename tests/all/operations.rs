@@ -16,6 +16,14 @@ fn untimed(text: &str) -> String {
     text.lines().map(untimed).collect::<Vec<_>>().join("\n")
 }
 
+#[test]
+fn a_command_on_the_page_needs_nothing_that_the_page_does_not_define() {
+    for (place, _) in PAGE.match_indices("$(") {
+        let (word, _) = PAGE[place + 2..].split_once([' ', ')']).unwrap();
+        assert!(["aws", "emr-studio-sync"].contains(&word), "{word}");
+    }
+}
+
 #[tokio::test]
 async fn the_deployed_function_answers_as_the_page_shows() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/");

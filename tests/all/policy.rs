@@ -798,6 +798,56 @@ fn what_kind_of_value_a_field_takes_is_said_in_the_words_of_the_table() {
 }
 
 #[test]
+fn what_only_toml_can_say_is_told_as_it_was_written() {
+    let day = "1979-05-27";
+    for (place, value, told) in [
+        (
+            "pace.emr_per_second",
+            day,
+            "a number above 0, found the date 1979-05-27",
+        ),
+        ("pace.emr_per_second", "inf", "a number above 0, found inf"),
+        ("pace.emr_per_second", "nan", "a number above 0, found NaN"),
+        (
+            "pace.emr_burst",
+            "07:32:00",
+            "a whole number from 1 up, found the time 07:32:00",
+        ),
+        (
+            "pace",
+            "2026-11-26 08:30:00Z",
+            "rates of calls, found the date 2026-11-26T08:30:00Z",
+        ),
+        (
+            "deletions",
+            "inf",
+            "the settings of the deletion guard, found inf",
+        ),
+        (
+            "protect",
+            day,
+            "a list of users and groups, found the date 1979-05-27",
+        ),
+        (
+            "ownership",
+            day,
+            "\"session_policy\" or \"studio\", found the date 1979-05-27",
+        ),
+    ] {
+        let text =
+            format!("{place} = {value}\nstudios = {{}}\nsession_policies = {{}}\nrules = []\n");
+        let problems = lines(read::table(&text, Format::Toml).unwrap_err());
+        assert_eq!(problems, format!("{place}: expected {told}"));
+    }
+    let text = "studios = 1979-05-27\nrules = [07:32:00]\n[session_policies]\na = -inf\n";
+    assert_snapshot!(lines(read::table(text, Format::Toml).unwrap_err()), @r#"
+        studios: expected Studios under names of your own, found the date 1979-05-27
+        session_policies.a: expected the ARN of a session policy, found -inf
+        rules[0]: expected a rule, found the time 07:32:00
+        "#);
+}
+
+#[test]
 fn a_rule_without_a_selector_is_told_even_if_more_is_wrong_with_it() {
     let table = rule(json!({ "studio": 7, "session_policy": "nope" }));
     assert_snapshot!(problems(&table), @r#"
@@ -850,6 +900,9 @@ fn a_syntax_error_is_told_with_its_line_and_column() {
     let toml = EXAMPLE_TOML.replace("group = \"data-*\"", "group = \"größe\" \"data-*\"");
     let problems = read::table(&toml, Format::Toml).unwrap_err();
     assert_snapshot!(lines(problems), @r#"not TOML: unexpected key or value, expected newline, `#` at line 28 column 17"#);
+    let toml = EXAMPLE_TOML.replace('\n', "\r");
+    let problems = read::table(&toml, Format::Toml).unwrap_err();
+    assert_snapshot!(lines(problems), @"not TOML: its lines end with a carriage return alone: save it with line feeds");
 }
 
 /// What a file of this name with these bytes is read as.
@@ -889,6 +942,34 @@ fn what_is_no_text_is_told_with_what_makes_it_one() {
     ] {
         let told = lines(file("policy.toml", &bytes).unwrap_err());
         assert!(told.starts_with("is UTF-16: save it as UTF-8"), "{told}");
+    }
+    let wider = |mark: &str, bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
+        let text = format!("{mark}{EXAMPLE_TOML}");
+        text.chars().flat_map(|c| bytes(u32::from(c))).collect()
+    };
+    for bytes in [
+        wider("\u{feff}", u32::to_le_bytes),
+        wider("\u{feff}", u32::to_be_bytes),
+        wider("", u32::to_le_bytes),
+        wider("", u32::to_be_bytes),
+    ] {
+        let told = lines(file("policy.toml", &bytes).unwrap_err());
+        assert_eq!(told, "is UTF-32: save it as UTF-8");
+    }
+    for (text, place) in [
+        (format!("a\0{EXAMPLE_TOML}"), "line 1 column 2"),
+        (
+            format!("# \u{fc}\n\u{fc}\0\0{EXAMPLE_TOML}"),
+            "line 2 column 2",
+        ),
+        ("{}\0".to_owned(), "line 1 column 3"),
+    ] {
+        assert_eq!(
+            lines(file("policy.toml", text.as_bytes()).unwrap_err()),
+            format!(
+                "has a zero byte at {place}, as no text has: is it damaged, or something else?"
+            )
+        );
     }
     let latin1 = b"# gr\xfc\xdfe\n";
     assert_snapshot!(lines(file("policy.toml", latin1).unwrap_err()), @"is not UTF-8: save it so; the first byte that is not stands at line 1 column 5");
@@ -1013,19 +1094,6 @@ fn a_table_warns_of_what_is_hardly_meant_and_of_nothing_else() {
         let expected = warning.map(|warning| format!("{place}: {warning}"));
         assert_eq!(lines(good(&table).warnings()), expected.unwrap_or_default());
     }
-    // A Studio without a rule, unless something of it was once given.
-    let mut table = set("/rules", vec![itself("a")]);
-    assert!(
-        lines(good(&table).warnings()).starts_with(
-            "studios.science: no rule is about it, so no mapping there is the table's"
-        )
-    );
-    put(
-        &mut table,
-        "/studios/science/retired_policies",
-        json!(["analyst"]),
-    );
-    assert_eq!(lines(good(&table).warnings()), "");
 }
 
 /// What is warned of in a table, one a line.
@@ -1236,6 +1304,14 @@ fn what_follows_for_a_studio_without_rules_is_told() {
         "studios.science: no rule is about it, so no mapping there is the table's: none is made, \
          changed or deleted, and what rules once gave stays, unless retired_policies names its \
          session policy"
+    );
+    let mut retired = table.clone();
+    let place = "/studios/science/retired_policies";
+    put(&mut retired, place, json!(["analyst"]));
+    assert_eq!(
+        warned(&retired),
+        "studios.science: no rule is about it, so all its mappings with a session policy of \
+         retired_policies will be deleted, but for what `protect` keeps"
     );
     put(&mut table, "/ownership", "studio");
     assert_eq!(

@@ -3,7 +3,7 @@
 
 use crate::support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -160,6 +160,46 @@ async fn a_change_of_the_table_is_told_in_a_comment_and_passes() {
 }
 
 #[tokio::test]
+async fn a_plan_that_is_too_long_for_a_comment_is_shortened_there_and_whole_in_the_log() {
+    let mut start = world();
+    for number in 0..900 {
+        let name = format!("somebody-{number:04}@zoë.example.com");
+        start.add_user(&name).unwrap();
+        start.add_member("data-engineers", &name).unwrap();
+    }
+    let whole = step("Plan");
+    let table = steps(TABLE, "plan");
+    let alone = table
+        .iter()
+        .find(|step| step.get("name") == whole.get("name"));
+    let desk = Desk::new(start).await;
+    let release = desk.folder.path().join("temp/release");
+    std::fs::create_dir_all(&release).unwrap();
+    let program = desk.tool(&[]).get_program().to_owned();
+    std::os::unix::fs::symlink(program, release.join("emr-studio-sync")).unwrap();
+    for step in [&whole, alone.unwrap()] {
+        let (said, comment) = play(&desk, step, "policy.json").await;
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert_eq!(said.out.matches("somebody-").count(), 900);
+        let comment = comment.unwrap();
+        assert!(comment.chars().count() < 65_000);
+        assert!(comment.matches("somebody-").count() > 400, "{comment}");
+        let end: Vec<&str> = comment.lines().rev().take(3).collect();
+        assert_eq!(end[0], "All of it is in the job's log.");
+        assert!(
+            end[2].starts_with("    ") && end[2].contains(" to create"),
+            "{}",
+            end[2]
+        );
+        // No line of it is half a line.
+        let whole: BTreeSet<String> = said.out.lines().map(|line| format!("    {line}")).collect();
+        let cut = comment.lines().filter(|line| line.contains("somebody-"));
+        cut.for_each(|line| assert!(whole.contains(line), "{line}"));
+        std::fs::remove_file(desk.folder.path().join("commented.md")).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_table_that_leads_nowhere_fails_the_check_and_a_read_that_failed_the_plan() {
     let desk = Desk::new(world()).await;
     desk.emulator.world().delete_user("ops").unwrap();
@@ -171,6 +211,8 @@ async fn a_table_that_leads_nowhere_fails_the_check_and_a_read_that_failed_the_p
         .add(Fault::on("ListGroups", FaultKind::AccessDenied));
     let (said, comment) = run(&desk, "Plan").await;
     assert_eq!((said.code, comment), (1, None), "{}", said.err);
+    // Why stands in the job's log.
+    assert!(said.out.contains("ListGroups"), "{}", said.out);
 
     desk.write("policy.json", "{}");
     let (said, _) = run(&desk, "Check").await;

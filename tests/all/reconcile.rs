@@ -2,10 +2,12 @@
 
 use crate::support;
 
+use std::collections::BTreeSet;
+
 use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType, Role};
 use serde_json::{Value, json};
 use support::desk::{Desk, Said, said};
-use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, table, world};
+use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, SCIENCE, table, world};
 
 #[tokio::test]
 async fn a_plan_names_people_and_reasons_and_says_by_its_exit_code_that_there_is_one() {
@@ -64,12 +66,49 @@ async fn a_name_cannot_write_to_the_terminal() {
 }
 
 #[tokio::test]
-async fn a_name_is_no_formula_in_a_spreadsheet() {
+async fn a_name_is_no_formula_in_a_spreadsheet_and_two_names_are_never_one() {
     let mut start = world();
-    start.rename_user("alice", "=cmd()").unwrap();
+    for (user, name) in [("alice", "=x"), ("bob", "'=x"), ("carol", "''=x")] {
+        start.rename_user(user, name).unwrap();
+    }
     let desk = Desk::new(start).await;
-    let said = desk.run(&["plan", "--output", "csv"]).await;
-    assert!(said.out.contains(",'=cmd()"), "{}", said.out);
+    let alias = |table: &mut Value| {
+        let studio = table["studios"]["analytics"].take();
+        table["studios"] = json!({ "=alias": studio, "science": { "id": SCIENCE } });
+        for rule in 0..2 {
+            table["rules"][rule]["studio"] = json!("=alias");
+        }
+    };
+    desk.write("policy.json", &table(alias).to_string());
+    let none = table(|table| table["rules"] = json!([]));
+    desk.write("none.json", &none.to_string());
+    let exported = desk.run(&["export"]).await;
+    desk.write("now.toml", &exported.out);
+    for command in [
+        &["plan"][..],
+        &[
+            "diff",
+            "none.json",
+            "policy.json",
+            "--directory",
+            "now.toml",
+        ],
+        &["apply", "--yes"],
+        &["report"],
+        &["mapping", "list"],
+    ] {
+        let said = desk.run(&[command, &["--output", "csv"]].concat()).await;
+        let rows = csv::Reader::from_reader(said.out.as_bytes()).into_records();
+        let rows: Vec<csv::StringRecord> = rows.map(Result::unwrap).collect();
+        let cells = rows.iter().flat_map(|row| row.iter());
+        let cells: BTreeSet<&str> = cells.filter(|cell| cell.contains('=')).collect();
+        assert_eq!(
+            cells.into_iter().collect::<Vec<_>>(),
+            ["'''=x", "''=x", "'=alias", "'=x"],
+            "{command:?}: {}",
+            said.err
+        );
+    }
 }
 
 #[tokio::test]

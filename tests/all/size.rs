@@ -159,15 +159,17 @@ fn table_of(studios: usize, groups: usize, assign: &str) -> Value {
     let mut table = json!({ "studios": {}, "rules": [], "session_policies": {} });
     for studio in 0..studios {
         table["studios"][format!("s{studio}")] = json!({
-            "id": format!("es-{studio:025}"), "retired_policies": [ANALYST],
-            "limits": { "groups": groups },
+            "id": format!("es-{studio:025}"), "limits": { "groups": groups },
         });
     }
+    let others = (1..studios).map(|studio| {
+        json!({ "user": "ops", "studio": format!("s{studio}"), "session_policy": ANALYST })
+    });
     let rules = (0..groups).map(|group| {
         json!({ "group": format!("g{group}"), "studio": "s0", "session_policy": ENGINEER,
                 "assign": assign })
     });
-    table["rules"] = rules.collect();
+    table["rules"] = rules.chain(others).collect();
     table
 }
 

@@ -8,24 +8,26 @@ use std::path::Path;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::cli::output::{csv, harmless};
+use super::unknown::Unknown;
+use crate::cli::output::csv;
 use crate::cli::reconcile::is_sound;
 use crate::cli::simulate::{alone, engine, far_away};
 use crate::cli::words::{Words, paint};
 use crate::config::Mode;
-use crate::emulator::{self, Emulator, World};
+use crate::emulator::{self, Emulator, Seed, World};
 use crate::identity::{Id, Identity, IdentityType};
-use crate::policy::Table;
 use crate::policy::document::Document;
+use crate::policy::fit::Answer;
+use crate::policy::{Selector, Table};
 use crate::sync::{Access, Look, Task};
 use crate::visible;
 
 /// What changes for whom.
 pub(super) struct People {
     pub(super) changes: Vec<Change>,
+    /// About whom the directory says nothing: for them it is not known what changes.
+    pub(super) unknown: Vec<Unknown>,
     pub(super) problems: Vec<String>,
-    /// Whether everything was read and tried, and all that the tables name is there.
-    pub(super) is_sound: bool,
     /// How many are let in as before.
     stay: usize,
 }
@@ -69,9 +71,12 @@ impl People {
         old: (Table, Document),
         new: (Table, Document),
     ) -> Result<People, String> {
-        let world = World::from_toml(&crate::cli::read(path)?)
-            .map_err(|problem| format!("{}: {problem}", path.display()))?
-            .world;
+        let Seed {
+            mut world,
+            selected,
+            ..
+        } = World::from_toml(&crate::cli::read(path)?)
+            .map_err(|problem| format!("{}: {problem}", path.display()))?;
         if world.users.is_empty() && world.groups.is_empty() && world.studios.is_empty() {
             return Err(format!(
                 "{}: there is nobody in it, and no Studio: is it what `export` has written?",
@@ -80,17 +85,36 @@ impl People {
         }
         let mut people = People {
             changes: Vec::new(),
+            unknown: Vec::new(),
             problems: Vec::new(),
-            is_sound: true,
             stay: 0,
         };
         let mut called: BTreeMap<String, String> = BTreeMap::new();
         for studio in old.0.studios.iter().chain(&new.0.studios) {
             called.insert(studio.id.clone(), studio.alias.clone());
         }
+        for (which, table) in [("old", &old.0), ("new", &new.0)] {
+            for studio in &table.studios {
+                if !world.studios.contains_key(&studio.id) {
+                    world.add_studio(&studio.id)?;
+                    people.unknown.push(Unknown::of_studio(which, studio));
+                    people.problems.push(format!(
+                        "the directory was exported without the Studio {}: it is taken for one \
+                         without mappings",
+                        studio.alias
+                    ));
+                }
+            }
+        }
         let exported = world.clone();
-        let (world, before) = people.settle(world, old, "old", &called).await?;
-        let (_, after) = people.settle(world, new, "new", &called).await?;
+        let tables = [old.0.clone(), new.0.clone()];
+        let (world, before, gone) = people.settle(world, old, "old", &called).await?;
+        let (_, after, gone_then) = people.settle(world, new, "new", &called).await?;
+        let [old, new] = &tables;
+        let directory = (selected.as_ref(), &exported);
+        people.tell_unknown(("old", old), new, directory, &gone);
+        people.tell_unknown(("new", new), old, directory, &gone_then);
+        people.join_problems();
         people.compare(&before, &after, &called, &exported);
         Ok(people)
     }
@@ -100,21 +124,13 @@ impl People {
         &mut self,
         mut world: World,
         (mut table, document): (Table, Document),
-        which: &str,
+        which: &'static str,
         called: &BTreeMap<String, String>,
-    ) -> Result<(World, Ways), String> {
+    ) -> Result<(World, Ways, BTreeSet<Selector>), String> {
         alone(&mut world, &mut table);
         // What a deletion guard would hold is what a reviewer wants to see.
         table.deletions.max_percent = 100;
         for (id, alias) in called {
-            if !world.studios.contains_key(id) {
-                world.add_studio(id)?;
-                self.is_sound = false;
-                self.problems.push(format!(
-                    "the directory was exported without the Studio {alias}: it is taken for one \
-                     without mappings"
-                ));
-            }
             if table.studios.iter().all(|studio| studio.id != *id) {
                 self.problems.push(format!(
                     "the {which} table has no Studio {alias}: its mappings stay as they are"
@@ -130,11 +146,17 @@ impl People {
             mode: Mode::Apply,
         };
         let pass = engine.pass(&task).await;
-        // Whom the export does not know, nobody gains or loses anything by.
-        self.is_sound &= is_sound(&pass) && pass.report.unresolved == 0;
+        if !is_sound(&pass) {
+            self.unknown.push(Unknown::of_all(which));
+        }
         let told = pass.report.problems.iter();
         self.problems
             .extend(told.map(|problem| format!("{which} table: {problem}")));
+        let (table, now_ms) = (engine.table(), engine.now_ms());
+        let read = engine.store().select(table, now_ms, far_away()).await;
+        let selected = read.directory.selected.into_iter();
+        let gone = selected.filter(|(_, answer)| *answer == Answer::Gone);
+        let gone = gone.map(|(selector, _)| selector).collect();
         let survey = engine.access(None, far_away()).await;
         let studios = &engine.table().studios;
         let rows = survey.rows.into_iter();
@@ -143,7 +165,7 @@ impl People {
             .collect();
         let world = emulator.world().clone();
         let ways = ways(&world, &wanted, &Words::of(&document));
-        Ok((world, ways))
+        Ok((world, ways, gone))
     }
 
     fn compare(
@@ -232,9 +254,23 @@ impl People {
                 _ => format!("{count} {}", what.trim_end_matches('s')),
             })
             .collect();
-        let _ = match counts.is_empty() {
-            true => writeln!(text, "Nothing changes for anybody: {}.", self.stays()),
-            false => writeln!(text, "{}; {}.", counts.join(", "), self.stays()),
+        for problem in &self.problems {
+            let line = format!("! {}", visible::line(problem));
+            let _ = writeln!(text, "{}", paint(AnsiColor::Yellow.on_default(), &line));
+        }
+        let stays = self.stays();
+        let _ = match (self.unknown.is_empty(), counts.is_empty()) {
+            (true, true) => writeln!(text, "Nothing changes for anybody: {stays}."),
+            (true, false) => writeln!(text, "{}; {stays}.", counts.join(", ")),
+            (false, true) => writeln!(
+                text,
+                "For some it is not known. For the others nothing changes: {stays}."
+            ),
+            (false, false) => writeln!(
+                text,
+                "For some it is not known. Of the others {}; {stays}.",
+                counts.join(", ")
+            ),
         };
         text
     }
@@ -246,7 +282,7 @@ impl People {
         }
     }
 
-    /// A line for each change.
+    /// A line for each change, and one for whatever is not known.
     pub(super) fn csv(&self) -> Result<String, String> {
         let columns = [
             "change",
@@ -268,18 +304,32 @@ impl People {
             let way = change.after.first();
             (
                 change.change,
-                harmless(&change.studio),
-                &change.studio_id,
-                change.identity_type,
-                &change.identity_id,
-                harmless(&change.identity_name),
-                harmless(&aliases(&change.before)),
-                harmless(&aliases(&change.after)),
+                Some(&change.studio),
+                Some(&change.studio_id),
+                Some(change.identity_type),
+                Some(&change.identity_id),
+                Some(&change.identity_name),
+                aliases(&change.before),
+                aliases(&change.after),
                 way.and_then(|way| way.rule),
-                way.and_then(|way| way.via_group_name.as_deref().map(harmless)),
+                way.and_then(|way| way.via_group_name.as_deref()),
             )
         });
-        csv(&columns, &rows.collect::<Vec<_>>())
+        let unknown = self.unknown.iter().map(|unknown| {
+            (
+                "unknown",
+                unknown.studio.as_ref(),
+                unknown.studio_id.as_ref(),
+                unknown.identity_type,
+                unknown.identity_id.as_ref(),
+                unknown.identity_name.as_ref(),
+                String::new(),
+                String::new(),
+                unknown.rule,
+                None,
+            )
+        });
+        csv(&columns, &rows.chain(unknown).collect::<Vec<_>>())
     }
 }
 

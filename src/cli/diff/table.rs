@@ -8,7 +8,7 @@ use anstyle::AnsiColor;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::cli::words::{counted, paint};
+use crate::cli::words::{counted, paint, whom};
 use crate::policy::document::{self, Document};
 use crate::policy::{Assign, Selector, Table};
 use crate::visible;
@@ -327,18 +327,4 @@ fn protect(old: &Table, new: &Table) -> Vec<Said> {
     removed
         .chain(added.map(|(index, text)| Said::added(place(index), text)))
         .collect()
-}
-
-fn whom(select: &Selector, assign: Option<Assign>) -> String {
-    let group = |what: String| match assign {
-        Some(Assign::Members) => format!("members of {what}"),
-        Some(Assign::Group) => format!("{what} as such"),
-        None => format!("{what} and its members"),
-    };
-    match select {
-        Selector::Group(pattern) => group(format!("group \"{}\"", pattern.as_str())),
-        Selector::GroupId(id) => group(format!("group_id {id}")),
-        Selector::User(name) => format!("user \"{name}\""),
-        Selector::UserId(id) => format!("user_id {id}"),
-    }
 }

@@ -14,7 +14,7 @@ use super::shown::JSON_VERSION;
 use super::{Arguments, Only};
 use crate::aws::CallError;
 use crate::cli::connection::{Connected, no_deadline};
-use crate::cli::output::{Output, csv, harmless, outln, put, remark, sayln};
+use crate::cli::output::{Output, csv, outln, put, remark, sayln};
 use crate::cli::progress::watched;
 use crate::cli::table;
 use crate::cli::words::{grid, time};
@@ -170,14 +170,7 @@ pub(super) async fn at(
                 "problems": problems,
             })
         ),
-        Output::Csv => {
-            let harmless_row = |row: Row| Row {
-                identity_name: row.identity_name.as_deref().map(harmless),
-                ..row
-            };
-            let rows: Vec<Row> = rows.into_iter().map(harmless_row).collect();
-            put(csv(&COLUMNS, &rows)?)?;
-        }
+        Output::Csv => put(csv(&COLUMNS, &rows)?)?,
         Output::Table => {
             let mut grid = grid(&["Studio", "Type", "Who", "Session policy"]);
             for row in &rows {

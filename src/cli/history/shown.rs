@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Arguments;
 use crate::cli::connection::Connected;
-use crate::cli::output::{Output, csv, harmless, outln, put, sayln};
+use crate::cli::output::{Output, csv, outln, put, sayln};
 use crate::cli::words::{Line, Widths, time};
 use crate::identity::{Id, Identity, IdentityType};
 use crate::plan::Action;
@@ -82,13 +82,7 @@ impl Connected {
                 })
             ),
             Output::Csv => {
-                let harmless_row = |row: Row| Row {
-                    identity_name: row.identity_name.as_deref().map(harmless),
-                    via_group_name: row.via_group_name.as_deref().map(harmless),
-                    ..row
-                };
-                let rows: Vec<Row> = rows_of().map(harmless_row).collect();
-                let all = csv(&COLUMNS, &rows)?;
+                let all = csv(&COLUMNS, &rows_of().collect::<Vec<Row>>())?;
                 let text = match is_first {
                     true => all.as_str(),
                     false => all.split_once('\n').map_or("", |(_, rest)| rest),

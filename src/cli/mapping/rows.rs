@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::output::{Output, csv, harmless, outln, put, sayln};
+use super::super::output::{Output, csv, outln, put, sayln};
 use super::super::words::grid;
 use super::hands::Hands;
 use crate::identity::{Id, IdentityType};
@@ -35,13 +35,6 @@ impl Row {
         row["version"] = json!(JSON_VERSION);
         row
     }
-
-    fn for_a_spreadsheet(&self) -> Row {
-        Row {
-            identity_name: self.identity_name.as_deref().map(harmless),
-            ..self.clone()
-        }
-    }
 }
 
 /// The columns of the CSV: the fields of a [`Row`].
@@ -63,10 +56,7 @@ pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), S
             let rows: Vec<Value> = rows.iter().map(Row::for_a_program).collect();
             outln!("{:#}", json!(rows));
         }
-        Output::Csv => {
-            let rows: Vec<Row> = rows.iter().map(Row::for_a_spreadsheet).collect();
-            put(csv(&COLUMNS, &rows)?)?;
-        }
+        Output::Csv => put(csv(&COLUMNS, rows)?)?,
         Output::Table if rows.is_empty() => sayln!("No mappings."),
         Output::Table => {
             let head = [

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use crate::cli::connection::Connected;
-use crate::cli::output::{csv, harmless, put, remark};
+use crate::cli::output::{csv, put, remark};
 use crate::cli::words::{Line, Widths, Words, paint};
 use crate::identity::Identity;
 use crate::plan::LeftAlone;
@@ -97,7 +97,7 @@ impl Connected {
     pub(in crate::cli) fn print_csv(&self, pass: &Pass, detailed: bool) -> Result<(), String> {
         let name_of = |identity: &Identity| {
             let name = self.words.names.get(identity);
-            name.map(|name| harmless(name)).unwrap_or_default()
+            name.cloned().unwrap_or_default()
         };
         let mut rows: Vec<[String; COLUMNS.len()]> = Vec::new();
         for change in &pass.report.changes {

@@ -3,6 +3,7 @@
 
 mod asked;
 mod questions;
+mod rename;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +43,10 @@ const LATE: Duration = Duration::from_secs(3);
 #[command(
     after_help = "It maps the user to the Studio for some seconds, with a session policy that permits \
     nothing, and takes that back, also if it is stopped. The report has neither names nor ids.\n\n\
-    Exit codes: 0 done, 1 failed, or a call failed that should not have, 130 stopped\n\n\
+    With --rename it asks you to rename the user meanwhile, and back afterwards: it renames nobody \
+    itself. At most twenty minutes it waits for each.\n\n\
+    Exit codes: 0 done, 1 failed, or a call failed that should not have, or something is not as it \
+    was, 130 stopped\n\n\
     Example:\n  emr-studio-sync probe --studio es-ABCDEFGHIJKLMNOPQRSTUVWXY --user alice@example.com \\\n    \
     --group data-engineers > probe.md"
 )]
@@ -57,6 +61,9 @@ pub(super) struct Arguments {
     /// to see whether both may be mapped
     #[arg(long, value_name = "NAME")]
     group: Option<String>,
+    /// Wait for the user to be renamed while mapped: to see what becomes of the mapping
+    #[arg(long)]
+    rename: bool,
     /// The session policy to map with, in place of AWS's own AWSDenyAll
     #[arg(long, value_name = "ARN")]
     session_policy: Option<String>,
@@ -86,7 +93,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
     let subjects = arguments.subjects(&region).await?;
     let mut listed = subjects.look(arguments.even_in_use).await?;
     let place = arguments.account.place(None).await?;
-    subjects.announce(&place, &listed);
+    subjects.announce(&place, &listed, arguments.rename);
     if !arguments.yes {
         if !confirmed(&place, "Go on?")? {
             return Err("nothing was tried".to_owned());
@@ -105,19 +112,27 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, String> {
             std::process::exit(STOPPED.into());
         }
     });
-    let calls = Calls::new(&sdk, stop);
+    let store_region = arguments.account.store_region();
+    let there = whereabouts::in_region(&sdk, store_region.as_deref());
+    let calls = Calls::new(sdk, there, stop);
     let mut questions = Questions::new(&subjects, &listed, calls);
-    let ended = questions.ask_all().await;
+    let mut ended = questions.ask_all(arguments.rename).await;
     if questions.calls.may_show_late() {
         // A creation whose answer did not come may still be made.
         tokio::time::sleep(LATE).await;
     }
-    let left = subjects.put_back(&questions.given).await;
+    let mut left = subjects.put_back(&questions.given).await;
     if ended.is_ok() {
         put(questions.report(&region))?;
     }
+    if left.is_empty() {
+        anstream::eprintln!("the Studio's mappings are as they were");
+        if ended.is_ok() {
+            ended = questions.see_the_name_back().await;
+        }
+    }
+    left.extend(questions.left_to_rename().await);
     failed(left)?;
-    anstream::eprintln!("the Studio's mappings are as they were");
     Ok(match (ended, questions.calls.failed()) {
         (Err(_), _) => ExitCode::from(STOPPED),
         (Ok(()), 0) => ExitCode::SUCCESS,
@@ -236,7 +251,7 @@ impl Subjects {
     }
 
     /// Says what will be done.
-    fn announce(&self, place: &str, listed: &Listed) {
+    fn announce(&self, place: &str, listed: &Listed, rename: bool) {
         tell_place(place);
         let count = listed.mappings.len() + listed.nobodys.len();
         anstream::eprintln!(
@@ -251,6 +266,12 @@ impl Subjects {
         );
         if let Some((_, name)) = &self.group {
             anstream::eprintln!("  the group {} is mapped beside", visible::name(name));
+        }
+        if rename {
+            anstream::eprintln!(
+                "  {} is mapped once more, until you have renamed them in the directory",
+                visible::name(&self.user_name)
+            );
         }
         anstream::eprintln!("and all of it is taken back. What is there already is not touched.");
     }
@@ -311,7 +332,17 @@ impl Subjects {
             if round > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
-            match studio.mapping(identity, no_deadline()).await {
+            let mapping = match studio.mapping(identity, no_deadline()).await {
+                // By a list it can be seen too.
+                Err(refusal) => match studio.list(no_deadline()).await {
+                    Ok(mut listed) if listed.nobodys.is_empty() && !listed.is_bare => {
+                        Ok(listed.mappings.remove(identity))
+                    }
+                    Ok(_) | Err(_) => Err(refusal),
+                },
+                got => got,
+            };
+            match mapping {
                 Ok(None) => return Ok(None),
                 Ok(Some(mapping)) if !given.contains(&mapping.session_policy) => {
                     return Ok(Some(mapping.session_policy));

@@ -99,7 +99,7 @@ pub use records::{
 };
 pub(crate) use seed::{File, SeedGroup, SeedMapping, SeedStudio, SeedUser};
 pub use seed::{Member, NewIdentity, RenameGroup, RenameUser, Seed, Selected, Step};
-pub use settings::{AfterIdentityGone, Settings, Texts};
+pub use settings::{AfterIdentityGone, FoundAfterRename, Settings, Texts};
 pub use watch::Watch;
 pub use world::World;
 

@@ -127,8 +127,8 @@ impl fmt::Display for IdentityType {
 pub struct Mapping {
     /// The session policy.
     pub session_policy_arn: String,
-    /// The identity's name when it was mapped; a later rename does not show.
-    /// Empty if it was gone already.
+    /// The identity's name when it was mapped; whether a later rename shows is a switch
+    /// ([`super::Settings::lists_follow_renames`]). Empty if it was gone already.
     pub identity_name: String,
     /// Seconds since 1970.
     pub created: f64,

@@ -23,6 +23,14 @@ pub struct Settings {
     pub empty_log_pages: bool,
     /// Whether `GetUserId`, `GetGroupId` and EMR's `IdentityName` ignore case.
     pub names_ignore_case: bool,
+    /// Whether `ListStudioSessionMappings` shows the name that somebody bears now, or
+    /// the one they bore when they were mapped. AWS says nothing of renames.
+    pub lists_follow_renames: bool,
+    /// The same of `GetStudioSessionMapping`. Going by the permissions that AWS
+    /// documents, it looks into the directory and the list does not.
+    pub gets_follow_renames: bool,
+    /// By which `IdentityName` EMR finds the mapping of somebody who was renamed.
+    pub found_after_rename: FoundAfterRename,
     /// What Delete says when the user or group is gone but the mapping is there.
     pub delete_after_identity_gone: AfterIdentityGone,
     /// Whether `ListStudioSessionMappings` answers `{}` where there are no rows. No
@@ -64,6 +72,9 @@ impl Default for Settings {
             log_page_size: 100,
             empty_log_pages: false,
             names_ignore_case: false,
+            lists_follow_renames: false,
+            gets_follow_renames: false,
+            found_after_rename: FoundAfterRename::New,
             delete_after_identity_gone: AfterIdentityGone::Allow,
             bare_empty_lists: false,
             rows_without_id: BTreeSet::new(),
@@ -88,6 +99,19 @@ pub enum AfterIdentityGone {
     Allow,
     /// `IdentityId is invalid`.
     Refuse,
+}
+
+/// See [`Settings::found_after_rename`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FoundAfterRename {
+    /// By the name that the directory has.
+    #[default]
+    New,
+    /// By the name under which the mapping was made.
+    Old,
+    /// By both. Whom the directory calls so goes first.
+    Either,
 }
 
 /// EMR's refusals whose wording is unknown. The service's tail is added to each.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::records::{AuthMode, IdentityType, Mapping, Studio, looks_like_an_id, now};
-use super::settings::AfterIdentityGone;
+use super::settings::{AfterIdentityGone, FoundAfterRename};
 use super::wire::{Answer, Caller, Refusal, listed, page, required, text};
 use super::world::World;
 
@@ -37,7 +37,7 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Answer {
     let studio_id = mappable_studio(world, caller, input)?;
     let kind = identity_type(input)?;
     let policy = session_policy(world, caller, input)?;
-    let id = identity(world, caller, input, kind)?;
+    let id = identity(world, caller, input, kind, None)?;
     let name = known(world, kind, &id)
         .ok_or_else(|| refused(caller, INVALID_ID))?
         .to_owned();
@@ -57,14 +57,15 @@ fn create(world: &mut World, caller: &Caller, input: &Value) -> Answer {
 fn get(world: &World, caller: &Caller, input: &Value) -> Answer {
     let studio_id = mappable_studio(world, caller, input)?;
     let kind = identity_type(input)?;
-    let id = identity(world, caller, input, kind)?;
+    let id = identity(world, caller, input, kind, Some(&studio_id))?;
     known(world, kind, &id).ok_or_else(|| refused(caller, INVALID_ID))?;
     let key = (studio_id, kind, id);
     let mapping = world
         .mappings
         .get(&key)
         .ok_or_else(|| refused(caller, NOT_THERE))?;
-    let mut answer = mapping_json(&key, mapping);
+    let follows = world.settings.gets_follow_renames;
+    let mut answer = mapping_json(world, &key, mapping, follows);
     answer["LastModifiedTime"] = mapping.modified.into();
     Ok(json!({ "SessionMapping": answer }))
 }
@@ -73,7 +74,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Answer {
     let studio_id = mappable_studio(world, caller, input)?;
     let kind = identity_type(input)?;
     let policy = session_policy(world, caller, input)?;
-    let id = identity(world, caller, input, kind)?;
+    let id = identity(world, caller, input, kind, Some(&studio_id))?;
     known(world, kind, &id).ok_or_else(|| refused(caller, INVALID_ID))?;
     let mapping = world.mappings.get_mut(&(studio_id, kind, id));
     let mapping = mapping.ok_or_else(|| refused(caller, NOT_THERE))?;
@@ -87,7 +88,7 @@ fn update(world: &mut World, caller: &Caller, input: &Value) -> Answer {
 fn delete(world: &mut World, caller: &Caller, input: &Value) -> Answer {
     let studio_id = mappable_studio(world, caller, input)?;
     let kind = identity_type(input)?;
-    let id = identity(world, caller, input, kind)?;
+    let id = identity(world, caller, input, kind, Some(&studio_id))?;
     let key = (studio_id, kind, id);
     if known(world, kind, &key.2).is_none() {
         let is_there = world.identity_name(kind, &key.2).is_some();
@@ -126,7 +127,7 @@ fn list(world: &World, caller: &Caller, input: &Value) -> Answer {
     });
     let rows = asked.map(|(key, mapping)| {
         let (studio, kind, id) = key;
-        let mut row = mapping_json(key, mapping);
+        let mut row = mapping_json(world, key, mapping, world.settings.lists_follow_renames);
         if world.settings.rows_without_id.contains(id)
             && let Some(members) = row.as_object_mut()
         {
@@ -257,11 +258,13 @@ fn identity_type(input: &Value) -> Result<IdentityType, Refusal> {
 
 /// The id of the identity a request names by id or by name; AWS documents that
 /// one of the two must be given, and not both. An id is not looked up here.
+/// `studio`: where it is to be mapped already.
 fn identity(
     world: &World,
     caller: &Caller,
     input: &Value,
     kind: IdentityType,
+    studio: Option<&str>,
 ) -> Result<String, Refusal> {
     let texts = &world.settings.texts;
     let given = |member| text(input, member).filter(|value| !value.is_empty());
@@ -276,12 +279,39 @@ fn identity(
             ))
         }
         (None, Some(name)) => {
-            let id = world.id_by_name(kind, name);
+            let id = named(world, kind, name, studio);
             let id = id.filter(|id| known(world, kind, id).is_some());
             id.map(str::to_owned)
                 .ok_or_else(|| refused(caller, &texts.unknown_name))
         }
         _ => Err(refused(caller, &texts.id_or_name)),
+    }
+}
+
+/// The id of whoever a name means: in the directory, or in a Studio's mappings; see
+/// [`super::Settings::found_after_rename`].
+fn named<'w>(
+    world: &'w World,
+    kind: IdentityType,
+    name: &str,
+    studio: Option<&'w str>,
+) -> Option<&'w str> {
+    let now = world.id_by_name(kind, name);
+    let Some(studio) = studio else {
+        return now;
+    };
+    let is_it = |other: &str| match world.settings.names_ignore_case {
+        true => other.to_lowercase() == name.to_lowercase(),
+        false => other == name,
+    };
+    let mapped = || in_studio(world, Some(studio)).filter(|((_, of, _), _)| *of == kind);
+    let when_mapped = mapped().find(|(_, mapping)| is_it(&mapping.identity_name));
+    let when_mapped = when_mapped.map(|((.., id), _)| id.as_str());
+    let is_mapped = |id: &&str| mapped().any(|((.., other), _)| other == id);
+    match world.settings.found_after_rename {
+        FoundAfterRename::New => now,
+        FoundAfterRename::Old => when_mapped.or(now.filter(|id| !is_mapped(id))),
+        FoundAfterRename::Either => now.filter(is_mapped).or(when_mapped).or(now),
     }
 }
 
@@ -350,8 +380,16 @@ fn mapped_otherwise(world: &World, studio_id: &str, kind: IdentityType, id: &str
     })
 }
 
-fn mapping_json(key: &(String, IdentityType, String), mapping: &Mapping) -> Value {
+/// `follows`: whether it shows the name that the identity bears now.
+fn mapping_json(
+    world: &World,
+    key: &(String, IdentityType, String),
+    mapping: &Mapping,
+    follows: bool,
+) -> Value {
     let (studio, kind, id) = key;
+    let name = world.identity_name(*kind, id).filter(|_| follows);
+    let name = name.unwrap_or(&mapping.identity_name);
     let mut row = json!({
         "StudioId": studio,
         "IdentityId": id,
@@ -359,8 +397,8 @@ fn mapping_json(key: &(String, IdentityType, String), mapping: &Mapping) -> Valu
         "SessionPolicyArn": mapping.session_policy_arn,
         "CreationTime": mapping.created,
     });
-    if !mapping.identity_name.is_empty() {
-        row["IdentityName"] = mapping.identity_name.as_str().into();
+    if !name.is_empty() {
+        row["IdentityName"] = name.into();
     }
     row
 }

@@ -21,8 +21,8 @@ use tokio::time::Instant;
 
 use emr_studio_sync::aws;
 use emr_studio_sync::emulator::{
-    AfterIdentityGone, AuthMode, Bucket, Emulator, Fault, FaultKind, IdentityType, Outcome,
-    RateLimits, Watch, World,
+    AfterIdentityGone, AuthMode, Bucket, Emulator, Fault, FaultKind, FoundAfterRename,
+    IdentityType, Outcome, RateLimits, Watch, World,
 };
 
 const STUDIO: &str = "es-ABCDEFGHIJKLMNOPQRSTUVWXY";
@@ -551,21 +551,67 @@ async fn a_marker_of_another_list_is_refused() {
 }
 
 #[tokio::test]
-async fn a_mapping_keeps_the_name_its_identity_had() {
+async fn a_mapping_keeps_the_name_its_identity_had_unless_it_follows() {
     let mut world = agreed();
     world
         .map(STUDIO, IdentityType::User, "alice", POLICY)
         .unwrap();
     world.rename_user("alice", "alice.smith").unwrap();
     let aws = aws(world).await;
-    let mapping = aws
-        .get(&aws.id("alice.smith"))
-        .send()
-        .await
-        .unwrap()
-        .session_mapping
+    let id = aws.id("alice.smith");
+    for (lists, gets) in [(false, false), (true, false), (false, true)] {
+        {
+            let mut world = aws.emulator.world();
+            world.settings.lists_follow_renames = lists;
+            world.settings.gets_follow_renames = gets;
+        }
+        let expected = |follows| match follows {
+            true => Some("alice.smith"),
+            false => Some("alice"),
+        };
+        let list = aws.emr.list_studio_session_mappings().studio_id(STUDIO);
+        let list = list.send().await.unwrap();
+        assert_eq!(list.session_mappings()[0].identity_name(), expected(lists));
+        let one = aws.get(&id).send().await.unwrap().session_mapping.unwrap();
+        assert_eq!(one.identity_name(), expected(gets));
+    }
+}
+
+#[tokio::test]
+async fn who_was_renamed_is_found_by_the_new_name_or_the_old_one_or_both() {
+    let mut world = agreed();
+    world
+        .map(STUDIO, IdentityType::User, "alice", POLICY)
         .unwrap();
-    assert_eq!(mapping.identity_name(), Some("alice"));
+    world.rename_user("alice", "alice.smith").unwrap();
+    let aws = aws(world).await;
+    let found = async |name: &str| {
+        let get = aws.get("").set_identity_id(None).identity_name(name);
+        get.send().await.is_ok()
+    };
+    for (by, old, new) in [
+        (FoundAfterRename::New, false, true),
+        (FoundAfterRename::Old, true, false),
+        (FoundAfterRename::Either, true, true),
+    ] {
+        aws.emulator.world().settings.found_after_rename = by;
+        assert_eq!(found("alice").await, old, "{by:?}");
+        assert_eq!(found("alice.smith").await, new, "{by:?}");
+        // Who is mapped for the first time has but one name, and a name that somebody
+        // else bears now is theirs.
+        let bob = aws.create("").set_identity_id(None).identity_name("bob");
+        bob.send().await.unwrap();
+        assert!(found("bob").await, "{by:?}");
+        let bob = aws.delete("").set_identity_id(None).identity_name("bob");
+        bob.send().await.unwrap();
+    }
+    aws.emulator.world().add_user("alice").unwrap();
+    let other = aws.id("alice");
+    let create = aws.create("").set_identity_id(None).identity_name("alice");
+    create.send().await.unwrap();
+    let get = aws.get("").set_identity_id(None).identity_name("alice");
+    let found = get.send().await.unwrap().session_mapping.unwrap();
+    assert_eq!(found.identity_id(), Some(other.as_str()));
 }
 
 // --- EMR: Studios, Regions, accounts ---------------------------------------

@@ -15,6 +15,11 @@ const EMR: Service = Service {
     target: "ElasticMapReduce",
     id: "EMR",
 };
+const IDENTITY_STORE: Service = Service {
+    name: "identitystore",
+    target: "AWSIdentityStore",
+    id: "identitystore",
+};
 
 /// Between two calls: the account's clusters want theirs, too.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -23,6 +28,8 @@ const PAUSE: Duration = Duration::from_millis(150);
 /// the service says the first time is what is to be known.
 pub(super) struct Calls {
     sdk: SdkConfig,
+    /// The same where the identity store is.
+    there: SdkConfig,
     tally: Arc<Tally>,
     stop: Arc<AtomicBool>,
     pub(super) made: Vec<Asked>,
@@ -54,9 +61,10 @@ pub(super) enum Said {
 pub(super) struct Stopped;
 
 impl Calls {
-    pub(super) fn new(sdk: &SdkConfig, stop: Arc<AtomicBool>) -> Calls {
+    pub(super) fn new(sdk: SdkConfig, there: SdkConfig, stop: Arc<AtomicBool>) -> Calls {
         Calls {
-            sdk: sdk.clone(),
+            sdk,
+            there,
             tally: Arc::default(),
             stop,
             made: Vec::new(),
@@ -78,7 +86,11 @@ impl Calls {
         }
         anstream::eprintln!("{call}: {about}");
         let timeouts = aws::timeouts(ATTEMPT_TIMEOUT);
-        let sent = Call::new(EMR, call, &self.sdk, timeouts, &self.tally);
+        let (service, sdk) = match call {
+            "GetUserId" | "GetGroupId" => (IDENTITY_STORE, &self.there),
+            _ => (EMR, &self.sdk),
+        };
+        let sent = Call::new(service, call, sdk, timeouts, &self.tally);
         let begun = Instant::now();
         let answer = sent.send(input).await;
         let ms = begun.elapsed().as_millis();
@@ -97,6 +109,14 @@ impl Calls {
             ms,
         });
         Ok(said)
+    }
+
+    /// Waits until somebody says stop.
+    pub(super) async fn stopped(&self) -> Stopped {
+        while !self.stop.load(Ordering::Relaxed) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Stopped
     }
 
     /// How many failed.

@@ -3,25 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Subjects;
 use super::asked::{Calls, Said, Stopped};
 use super::shown::Secrets;
 use crate::cli::connection::no_deadline;
-use crate::identity::{Id, IdentityType};
+use crate::identity::{Id, Identity, IdentityType};
 use crate::policy::fit::Answer;
 use crate::studio::Listed;
 
 const CREATE: &str = "CreateStudioSessionMapping";
-const UPDATE: &str = "UpdateStudioSessionMapping";
-const GET: &str = "GetStudioSessionMapping";
-const DELETE: &str = "DeleteStudioSessionMapping";
+pub(super) const UPDATE: &str = "UpdateStudioSessionMapping";
+pub(super) const GET: &str = "GetStudioSessionMapping";
+pub(super) const DELETE: &str = "DeleteStudioSessionMapping";
 const LIST: &str = "ListStudioSessionMappings";
 
 /// In no directory, and no Studio.
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 const NOBODYS_NAME: &str = "emr-studio-sync-probe";
 const NO_STUDIO: &str = "es-00000000000000000000000000";
+
+/// What calls the name that EMR takes.
+const NAME: &str = "IdentityName";
+
+pub(super) const NOT_MAPPED: &str = "Studio session mapping does not exist";
 
 /// The questions to the service, and what they have settled until now.
 pub(super) struct Questions<'s> {
@@ -35,6 +41,15 @@ pub(super) struct Questions<'s> {
     pub(super) settled: BTreeMap<&'static str, Value>,
     /// What was seen besides, in words.
     pub(super) seen: Vec<String>,
+    /// Which calls ignore the case of a name, of those that were asked; none: not
+    /// known.
+    cases: Vec<(&'static str, Option<bool>)>,
+    /// The user's name in the directory, from when somebody was asked to change it.
+    pub(super) name_before: Option<String>,
+    /// The name that it was changed to.
+    pub(super) new_name: Option<String>,
+    /// What is typed while it waits for that.
+    pub(super) typed: Option<UnboundedReceiver<String>>,
 }
 
 impl<'s> Questions<'s> {
@@ -46,23 +61,36 @@ impl<'s> Questions<'s> {
             given: BTreeMap::new(),
             settled: BTreeMap::new(),
             seen: Vec::new(),
+            cases: Vec::new(),
+            name_before: None,
+            new_name: None,
+            typed: None,
         }
     }
 
-    pub(super) async fn ask_all(&mut self) -> Result<(), Stopped> {
+    /// `rename`: whether somebody is there who renames the user.
+    pub(super) async fn ask_all(&mut self, rename: bool) -> Result<(), Stopped> {
         self.ask_for_none().await?;
         self.ask_wrongly().await?;
-        self.ask_the_directory().await;
+        self.ask_the_directory().await?;
         if self.ask_for_one().await? {
             self.ask_for_both().await?;
-            self.take_away().await?;
+            self.delete("by IdentityId", self.by_id()).await?;
             self.ask_by_name().await?;
+            if rename {
+                self.ask_after_a_rename().await?;
+            }
         }
+        self.settle_case();
         Ok(())
     }
 
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets::of(self.subjects, self.new_name.as_deref())
+    }
+
     /// A call's members, about the user by id.
-    fn by_id(&self) -> Value {
+    pub(super) fn by_id(&self) -> Value {
         json!({
             "StudioId": self.subjects.studio,
             "IdentityType": "USER",
@@ -71,7 +99,7 @@ impl<'s> Questions<'s> {
     }
 
     /// The same by a name.
-    fn by_name(&self, name: &str) -> Value {
+    pub(super) fn by_name(&self, name: &str) -> Value {
         json!({
             "StudioId": self.subjects.studio,
             "IdentityType": "USER",
@@ -79,13 +107,17 @@ impl<'s> Questions<'s> {
         })
     }
 
-    fn with_policy(&self, mut input: Value) -> Value {
+    pub(super) fn with_policy(&self, mut input: Value) -> Value {
         input["SessionPolicyArn"] = json!(self.subjects.session_policy);
         input
     }
 
     /// Asks for a mapping. Unless that is refused, what is there may be ours.
-    async fn create(&mut self, about: &'static str, input: Value) -> Result<Said, Stopped> {
+    pub(super) async fn create(
+        &mut self,
+        about: &'static str,
+        input: Value,
+    ) -> Result<Said, Stopped> {
         let policy = input["SessionPolicyArn"].as_str().map(str::to_owned);
         let kind = kind_in(&input);
         let said = self.calls.ask(CREATE, about, input).await?;
@@ -96,18 +128,23 @@ impl<'s> Questions<'s> {
     }
 
     /// Deletes a mapping of ours. Once that is done, what is there is another's.
-    async fn delete(&mut self, about: &'static str, input: Value) -> Result<(), Stopped> {
+    pub(super) async fn delete(
+        &mut self,
+        about: &'static str,
+        input: Value,
+    ) -> Result<Said, Stopped> {
         let kind = kind_in(&input);
-        if let Said::Is(_) = self.calls.ask(DELETE, about, input).await? {
+        let said = self.calls.ask(DELETE, about, input).await?;
+        if let Said::Is(_) = said {
             self.given.remove(&kind);
         }
-        Ok(())
+        Ok(said)
     }
 
     /// A refusal whose words nobody has published: they are a switch.
     fn settle_text(&mut self, switch: &'static str, said: &Said) {
         if let Some(text) = said.refusal() {
-            let text = Secrets::of(self.subjects).without(text);
+            let text = self.secrets().without(text);
             self.settled.insert(switch, json!(text));
         }
     }
@@ -156,7 +193,7 @@ impl<'s> Questions<'s> {
     async fn ask_wrongly(&mut self) -> Result<(), Stopped> {
         let about = "somebody who is not mapped";
         let said = self.calls.ask(GET, about, self.by_id()).await?;
-        self.expect("Studio session mapping does not exist", &said);
+        self.expect(NOT_MAPPED, &said);
 
         let invalid = "IdentityId is invalid";
         let mut nobody = self.by_id();
@@ -217,7 +254,7 @@ impl<'s> Questions<'s> {
     }
 
     /// The Identity Store, whose calls change nothing.
-    async fn ask_the_directory(&mut self) {
+    async fn ask_the_directory(&mut self) -> Result<(), Stopped> {
         let store = self.subjects.engine.store();
         if let Some(nobody) = Id::parse(NOBODY) {
             let switch = "moto_unknown_group_is_empty";
@@ -227,16 +264,78 @@ impl<'s> Questions<'s> {
                 Ok(Answer::Unread { .. }) | Err(_) => {}
             }
         }
-        let Some(other) = in_another_case(&self.subjects.user_name) else {
-            return;
+        for (identity, name) in self.subjects.all() {
+            let Some(other) = in_another_case(name) else {
+                continue;
+            };
+            let (call, attribute, member, about) = match identity.kind {
+                IdentityType::User => (
+                    "GetUserId",
+                    "userName",
+                    "UserId",
+                    "the user's name in another case",
+                ),
+                IdentityType::Group => (
+                    "GetGroupId",
+                    "displayName",
+                    "GroupId",
+                    "the group's name in another case",
+                ),
+            };
+            let unique = json!({ "AttributePath": attribute, "AttributeValue": other });
+            let input = json!({
+                "IdentityStoreId": store.id(),
+                "AlternateIdentifier": { "UniqueAttribute": unique },
+            });
+            let ignores = match self.calls.ask(call, about, input).await? {
+                Said::Is(answer) => Some(is_id(&answer[member], &identity.id)),
+                Said::Refused(_) => Some(false),
+                Said::Failed(_) => None,
+            };
+            self.cases.push((call, ignores));
+        }
+        Ok(())
+    }
+
+    /// Gets a mapping by name, and by the name in another case.
+    async fn get_by_name(
+        &mut self,
+        identity: &Identity,
+        name: &str,
+        about: [&'static str; 2],
+        what: &'static str,
+    ) -> Result<(), Stopped> {
+        let mut input = self.by_name(name);
+        input["IdentityType"] = json!(identity.kind);
+        let exact = self.calls.ask(GET, about[0], input.clone()).await?;
+        if let Some(other) = in_another_case(name) {
+            input["IdentityName"] = json!(other);
+            let said = self.calls.ask(GET, about[1], input).await?;
+            self.cases
+                .push((what, ignores_case(&exact, &said, &identity.id)));
+        }
+        Ok(())
+    }
+
+    /// One switch is for all calls: they have to agree.
+    fn settle_case(&mut self) {
+        let those = |which: bool| {
+            let some = self.cases.iter().filter(|(_, one)| *one == Some(which));
+            some.map(|(what, _)| *what).collect::<Vec<_>>()
         };
-        let found = store.user_id(&other, no_deadline()).await;
-        let ignores = match found {
-            Ok(Answer::Is(id)) => id == self.subjects.user.id,
-            Ok(Answer::Gone) => false,
-            Ok(Answer::Unread { .. }) | Err(_) => return,
-        };
-        self.settled.insert("names_ignore_case", json!(ignores));
+        let (ignore, mind) = (those(true), those(false));
+        let is_whole = self.cases.iter().all(|(_, known)| known.is_some());
+        let asked_emr = self.cases.iter().any(|(what, _)| what.contains(NAME));
+        if !ignore.is_empty() && !mind.is_empty() {
+            self.seen.push(format!(
+                "the case of names is ignored by {}, and not by {}",
+                ignore.join(" and "),
+                mind.join(" and ")
+            ));
+        } else if is_whole && asked_emr {
+            let ignores = !ignore.is_empty();
+            self.settled.insert("names_ignore_case", json!(ignores));
+        }
     }
 
     /// Maps the user, and asks in every way. Returns whether there is a mapping.
@@ -252,54 +351,27 @@ impl<'s> Questions<'s> {
         self.expect("Studio session mapping already exists", &said);
         self.look_for_the_row("mapped by IdentityId").await?;
         self.calls.ask(GET, "by IdentityId", self.by_id()).await?;
-        let name = self.by_name(&self.subjects.user_name);
-        self.calls.ask(GET, "by IdentityName", name).await?;
-        if let Some(other) = in_another_case(&self.subjects.user_name) {
-            let about = "by IdentityName in another case";
-            let said = self.calls.ask(GET, about, self.by_name(&other)).await?;
-            let ignores = match said {
-                Said::Is(_) => Some(true),
-                Said::Refused(_) => Some(false),
-                Said::Failed(_) => None,
-            };
-            let in_store = self.settled.get("names_ignore_case").cloned();
-            let both = ignores.zip(in_store);
-            if both.is_some_and(|(ignores, in_store)| in_store != json!(ignores)) {
-                self.seen.push(
-                    "GetUserId and EMR's IdentityName differ in whether they ignore case"
-                        .to_owned(),
-                );
-                self.settled.remove("names_ignore_case");
-            }
-        }
+        let Subjects {
+            user, user_name, ..
+        } = self.subjects;
+        let about = ["by IdentityName", "by IdentityName in another case"];
+        self.get_by_name(user, user_name, about, "EMR's IdentityName of a user")
+            .await?;
         self.calls.ask(UPDATE, "by IdentityId", input).await?;
         Ok(true)
     }
 
-    /// Looks at how the one mapping is listed.
-    async fn look_for_the_row(&mut self, about: &'static str) -> Result<(), Stopped> {
-        let Subjects {
-            studio,
-            user,
-            user_name,
-            ..
-        } = self.subjects;
-        let input = json!({ "StudioId": studio, "IdentityType": "USER" });
+    /// Looks at how the one mapping is listed. Returns the list, if there is one.
+    pub(super) async fn look_for_the_row(
+        &mut self,
+        about: &'static str,
+    ) -> Result<Option<Value>, Stopped> {
+        let input = json!({ "StudioId": self.subjects.studio, "IdentityType": "USER" });
         let Said::Is(answer) = self.calls.ask(LIST, about, input).await? else {
-            return Ok(());
+            return Ok(None);
         };
-        let rows = answer["SessionMappings"].as_array();
-        let mut rows = rows.into_iter().flatten();
-        let is_known = |row: &Value| {
-            let id = row["IdentityId"].as_str().and_then(Id::from_service);
-            id.map(|id| id == user.id)
-        };
-        // Of those without an id, ours has our policy.
-        let ours = rows.find(|row| {
-            let policy = &row["SessionPolicyArn"];
-            is_known(row).unwrap_or(*policy == json!(self.subjects.session_policy))
-        });
-        self.seen.push(match ours {
+        let new_name = self.new_name.as_deref();
+        self.seen.push(match self.our_row(&answer) {
             None => format!("{about}: no row on the first page"),
             Some(row) => {
                 let id = match row["IdentityId"].is_string() {
@@ -307,29 +379,53 @@ impl<'s> Questions<'s> {
                     false => "without",
                 };
                 let name = match row["IdentityName"].as_str() {
-                    Some(name) if name == user_name => "under the user's name",
+                    name @ Some(_) if name == new_name => "under the new name",
+                    Some(name) if name == self.subjects.user_name => "under the user's name",
                     Some(_) => "under another name",
                     None => "without a name",
                 };
                 format!("{about}: the row comes {id} IdentityId, {name}")
             }
         });
-        Ok(())
+        Ok(Some(answer))
+    }
+
+    /// The row of a list that is ours. Of those without an id, it is one that has our
+    /// policy.
+    pub(super) fn our_row<'a>(&self, answer: &'a Value) -> Option<&'a Value> {
+        let rows = answer["SessionMappings"].as_array();
+        rows.into_iter().flatten().find(|row| {
+            let id = row["IdentityId"].as_str().and_then(Id::from_service);
+            match id {
+                Some(id) => id == self.subjects.user.id,
+                None => self.has_our_policy(row),
+            }
+        })
+    }
+
+    pub(super) fn has_our_policy(&self, mapping: &Value) -> bool {
+        mapping["SessionPolicyArn"] == json!(self.subjects.session_policy)
     }
 
     /// Maps a group of the user's beside.
     async fn ask_for_both(&mut self) -> Result<(), Stopped> {
-        let Some((group, _)) = &self.subjects.group else {
+        let Some((identity, name)) = &self.subjects.group else {
             return Ok(());
         };
         let group = json!({
             "StudioId": self.subjects.studio,
             "IdentityType": "GROUP",
-            "IdentityId": group.id,
+            "IdentityId": identity.id,
         });
         let input = self.with_policy(group.clone());
         let about = "a group of the user who is mapped";
         let said = self.create(about, input).await?;
+        let about = [
+            "that group by IdentityName",
+            "that group by IdentityName in another case",
+        ];
+        self.get_by_name(identity, name, about, "EMR's IdentityName of a group")
+            .await?;
         let switch = "user_and_group_mapping";
         match said {
             Said::Is(_) => {
@@ -343,10 +439,6 @@ impl<'s> Questions<'s> {
             Said::Failed(_) => {}
         }
         Ok(())
-    }
-
-    async fn take_away(&mut self) -> Result<(), Stopped> {
-        self.delete("by IdentityId", self.by_id()).await
     }
 
     /// The same by name, as Terraform maps people.
@@ -367,6 +459,29 @@ fn kind_in(input: &Value) -> IdentityType {
     match input["IdentityType"].as_str() {
         Some("GROUP") => IdentityType::Group,
         _ => IdentityType::User,
+    }
+}
+
+/// Whether an id in an answer is this one.
+pub(super) fn is_id(answer: &Value, id: &Id) -> bool {
+    answer.as_str().and_then(Id::from_service).as_ref() == Some(id)
+}
+
+/// Whether a mapping that was got is this identity's.
+pub(super) fn is_of(answer: &Value, id: &Id) -> bool {
+    is_id(&answer["SessionMapping"]["IdentityId"], id)
+}
+
+/// What follows from two answers, to the name as it is and in another case.
+fn ignores_case(exact: &Said, other: &Said, id: &Id) -> Option<bool> {
+    match (exact, other) {
+        (Said::Is(_), Said::Is(answer)) => Some(is_of(answer, id)),
+        (Said::Is(_), Said::Refused(_)) => Some(false),
+        // Whose name it is was found, and only a mapping was not.
+        (Said::Refused(words), Said::Refused(_)) if words.contains(NOT_MAPPED) => {
+            Some(exact.refusal() == other.refusal())
+        }
+        _ => None,
     }
 }
 

@@ -67,10 +67,11 @@ pub(super) enum Switch {
     EmrLearnsLate,
     DirectoryLags,
     MembershipsOutliveUsers,
+    ListsFollowRenames,
     HasLog,
 }
 
-const SWITCHES: [(Switch, usize); 11] = [
+const SWITCHES: [(Switch, usize); 12] = [
     (Switch::SmallPages, 4),
     (Switch::NamesIgnoreCase, 8),
     (Switch::RefusesGone, 6),
@@ -81,6 +82,7 @@ const SWITCHES: [(Switch, usize); 11] = [
     (Switch::EmrLearnsLate, 8),
     (Switch::DirectoryLags, 8),
     (Switch::MembershipsOutliveUsers, 10),
+    (Switch::ListsFollowRenames, 4),
     (Switch::HasLog, 2),
 ];
 
@@ -251,6 +253,9 @@ impl Case {
         settings.names_ignore_case = self.has(Switch::NamesIgnoreCase);
         settings.bare_empty_lists = self.has(Switch::BareEmptyLists);
         settings.memberships_outlive_users = self.has(Switch::MembershipsOutliveUsers);
+        let follow = self.has(Switch::ListsFollowRenames);
+        settings.lists_follow_renames = follow;
+        settings.gets_follow_renames = follow;
         for happening in &self.before {
             happening::happen(&mut world, happening, Form::Whole);
         }

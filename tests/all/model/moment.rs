@@ -19,7 +19,7 @@ pub(super) struct Moment {
     groups: BTreeMap<String, String>,
     /// Groups and users.
     members: BTreeSet<(String, String)>,
-    /// Session policies, and the names the mappings were made under.
+    /// Session policies, and the names that the mappings are shown under.
     pub(super) mappings: BTreeMap<Key, (String, String)>,
     ignores_case: bool,
 }
@@ -46,7 +46,10 @@ impl Moment {
             mappings: mappings
                 .map(|(key, mapping)| {
                     let policy = mapping.session_policy_arn.clone();
-                    (key.clone(), (policy, mapping.identity_name.clone()))
+                    let follows = world.settings.lists_follow_renames;
+                    let name = world.identity_name(key.1, &key.2).filter(|_| follows);
+                    let name = name.unwrap_or(&mapping.identity_name).to_owned();
+                    (key.clone(), (policy, name))
                 })
                 .collect(),
             ignores_case: world.settings.names_ignore_case,

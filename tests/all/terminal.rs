@@ -256,6 +256,33 @@ async fn what_was_shown_and_is_not_made_is_told() {
 }
 
 #[tokio::test]
+async fn an_approval_that_is_stale_at_the_question_makes_nothing_at_all() {
+    let mut start = world();
+    for number in 0..8 {
+        start.add_user(&format!("former-{number}")).unwrap();
+    }
+    let former = |world: &mut World, number: usize| {
+        let name = format!("former-{number}");
+        world
+            .map(ANALYTICS, IdentityType::User, &name, ANALYST)
+            .unwrap();
+    };
+    (0..7).for_each(|number| former(&mut start, number));
+    let desk = Desk::new(start).await;
+    let plan = desk.run(&["plan"]).await;
+    let (_, id) = plan.out.rsplit_once("apply --approve ").unwrap();
+    let arguments = ["apply", "--approve", id];
+    let surprise = |world: &mut World| former(world, 7);
+    let (said, code) = with_a_surprise(&desk, &arguments, surprise).await;
+    let told = format!("error: --approve: {id} is not the set of deletions held now");
+    assert!(said.contains(&told), "{said}");
+    assert!(said.contains("Nothing else was changed either"), "{said}");
+    assert_eq!((code, desk.mappings().len()), (1, 8), "{said}");
+    let world = desk.emulator.world();
+    assert!(!world.calls.iter().any(|call| call.is_write()), "{said}");
+}
+
+#[tokio::test]
 async fn nobody_is_asked_about_what_they_were_not_shown() {
     let desk = Desk::new(world()).await;
     for form in ["json", "csv"] {

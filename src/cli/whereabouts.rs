@@ -170,11 +170,13 @@ fn is_page(response: &HttpResponse) -> bool {
         && !response.headers().iter().any(of_aws)
 }
 
-/// One line: account, Region, identity store, endpoints that are not AWS's own.
+/// One line: account, Region, identity store, endpoints of these services that are not
+/// AWS's own.
 pub(super) fn line(
     account: Option<&str>,
     sdk: &SdkConfig,
     store: Option<(&str, Option<&str>)>,
+    services: &[Service],
     table: Option<&Table>,
 ) -> String {
     let mut line = format!("account {}, {}", account.unwrap_or("unknown"), region(sdk));
@@ -184,8 +186,8 @@ pub(super) fn line(
             line += &format!(" in {other}");
         }
     }
-    let endpoints = [EMR, IDENTITY_STORE].into_iter();
-    let endpoints: BTreeSet<String> = endpoints.filter_map(|one| one.configured(sdk)).collect();
+    let endpoints = services.iter().filter_map(|one| one.configured(sdk));
+    let endpoints: BTreeSet<String> = endpoints.collect();
     if !endpoints.is_empty() {
         let endpoints: Vec<String> = endpoints.into_iter().collect();
         line += &format!(", at {}", endpoints.join(" and "));

@@ -110,7 +110,8 @@ pub struct Task<'a> {
     pub look: Look<'a>,
     /// The id of held deletions that may now go.
     pub approve: Option<&'a str>,
-    /// What somebody has agreed to, if somebody was asked: no other change is made.
+    /// What somebody has agreed to, if somebody was asked: no other change is made; and
+    /// none at all, if the id is not that of what is held.
     pub agreed: Option<Agreement<'a>>,
     /// Whether anything is written.
     pub mode: Mode,
@@ -336,7 +337,12 @@ impl Engine {
                 if let Some(approved) = approved {
                     self.approve(approved, &mut prepared, &mut pass);
                 }
+                let is_wrong = pass.report.wrong_approval().is_some();
                 let other = match reviewed {
+                    // Somebody agreed to the whole, the deletions among it.
+                    _ if is_wrong && task.agreed.is_some() => {
+                        Some(self.rehearsed(task, &prepared).await)
+                    }
                     None => None,
                     Some(reviewed) => self.otherwise(task, reviewed, &prepared).await,
                 };

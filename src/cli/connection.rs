@@ -169,7 +169,7 @@ impl Account {
             whereabouts::knock(IDENTITY_STORE, &there)
         );
         emr?;
-        Ok(match self.identity_store_id {
+        Ok(match self.store_if_given()? {
             Some(_) => store.map_err(String::from),
             None => Ok(()),
         })
@@ -210,10 +210,12 @@ impl Account {
     /// Where it works, in a line.
     pub(super) async fn place(&self, table: Option<&Table>) -> Result<String, String> {
         let Asked { sdk, account } = self.asked().await?;
-        let store = self.store_id().ok();
+        let store = self.store_if_given()?;
         let region = self.identity_store_region.as_deref();
         let store = store.as_deref().map(|store| (store, region));
-        Ok(whereabouts::line(account.as_deref(), sdk, store, table))
+        let services = [EMR, IDENTITY_STORE];
+        let account = account.as_deref();
+        Ok(whereabouts::line(account, sdk, store, &services, table))
     }
 
     /// The settings as they are found. A profile that is given decides, whatever else
@@ -312,12 +314,22 @@ impl Account {
 
     /// The identity store, without the ARN it may have been given as.
     pub(super) fn store_id(&self) -> Result<String, String> {
-        let Some(given) = &self.identity_store_id else {
-            return Err(
-                "no identity store: give --identity-store-id, or set IDENTITY_STORE_ID \
-                 (`aws sso-admin list-instances` shows it, d-…)"
-                    .to_owned(),
-            );
+        self.store_if_given()?.ok_or_else(|| {
+            "no identity store: give --identity-store-id, or set IDENTITY_STORE_ID \
+             (`aws sso-admin list-instances` shows it, d-…)"
+                .to_owned()
+        })
+    }
+
+    /// The same, for what goes without.
+    ///
+    /// # Errors
+    /// If what was given is none: somebody wanted one.
+    pub(super) fn store_if_given(&self) -> Result<Option<String>, String> {
+        // An empty variable is an unset one.
+        let given = self.identity_store_id.as_ref();
+        let Some(given) = given.filter(|given| !given.is_empty()) else {
+            return Ok(None);
         };
         let id = identity::store_id(given).ok_or_else(|| {
             format!(
@@ -326,7 +338,7 @@ impl Account {
                 visible::quoted(given)
             )
         })?;
-        Ok(id.to_owned())
+        Ok(Some(id.to_owned()))
     }
 
     /// An engine for a table of one's own. No call is made yet.

@@ -4,6 +4,7 @@
 mod filter;
 mod hands;
 mod rows;
+mod who;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,14 +14,14 @@ use clap::{Args, Subcommand};
 use super::confirm::confirmed;
 use super::connection::{Account, say_place};
 use super::explain::Whom;
-use super::output::{Output, failed, outln, sayln};
+use super::output::{Output, failed, outln, remark, sayln};
 use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping};
 use crate::studio::Made;
 use crate::visible;
 use filter::Filter;
 use hands::{Hands, all_studios};
-use rows::print;
+use rows::{Row, print};
 
 /// Which of the five calls.
 #[derive(Debug, Subcommand)]
@@ -57,8 +58,8 @@ pub(super) enum Call {
     /// List the mappings of one Studio or of all
     #[command(
         after_help = "Without --studio: all Studios of the table; without a table too, all of \
-        the account in this Region.\nNames are those under which the mappings were \
-        made; `report` looks up the present ones.\n\n\
+        the account in this Region.\nNames are the present ones, if there is an identity store \
+        to ask; else those under which the mappings were made.\n\n\
         Examples:\n  emr-studio-sync mapping list --output csv\n  \
         emr-studio-sync mapping list --user alice@example.com --table policy.toml\n  \
         emr-studio-sync mapping list --session-policy engineer --table policy.toml"
@@ -153,21 +154,23 @@ pub(super) async fn run(call: Call) -> Result<ExitCode, String> {
     match call {
         Call::Create(arguments) => create(arguments).await,
         Call::Update(arguments) => update(arguments).await,
-        Call::Get(arguments) => get(arguments).await,
+        Call::Get(arguments) => get(arguments).await.map(|()| ExitCode::SUCCESS),
         Call::Delete(arguments) => delete(arguments).await,
-        Call::List(arguments) => list(arguments).await,
-    }?;
-    Ok(ExitCode::SUCCESS)
+        Call::List(arguments) => list(arguments).await.map(|()| ExitCode::SUCCESS),
+    }
 }
 
-async fn create(arguments: WithPolicy) -> Result<(), String> {
+async fn create(arguments: WithPolicy) -> Result<ExitCode, String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
-    let (hands, studio, identity, name) = found.await?;
+    let (hands, studio, who) = found.await?;
+    let name = who.name();
     say_place(&hands.place, Output::Table)?;
     let policy = hands.session_policy(&arguments.session_policy)?;
-    match hands.mapping(studio, &identity).await? {
+    match hands.mapping(studio, &who.identity).await? {
         Some(has) if has.session_policy == policy => {
-            return say("=", &hands, studio, &name, &hands.words.policy(&policy));
+            let policy = hands.words.policy(&policy);
+            say("=", &hands, studio, &who.mapped(&has), &policy)?;
+            return Ok(ExitCode::SUCCESS);
         }
         Some(has) => {
             return Err(already(
@@ -179,41 +182,47 @@ async fn create(arguments: WithPolicy) -> Result<(), String> {
         }
         None => {}
     }
-    let then = hands.foretold(studio, &identity, None, Some(&policy));
+    let then = hands.foretold(studio, &who.identity, None, Some(&policy));
     let then = then.await?;
-    let change = by_hand(Action::Create, &identity, Some(&policy), None);
-    if hands.make(studio, &change).await? == Made::Collided {
+    let change = by_hand(Action::Create, &who.identity, Some(&policy), None);
+    let (made, code) = hands.make(studio, &change).await?;
+    if made == Made::Collided {
         return Err(already(&hands, studio, &name, "another session policy"));
     }
     hands.tell(then.as_ref(), &name);
-    say("+", &hands, studio, &name, &hands.words.policy(&policy))
+    say("+", &hands, studio, &name, &hands.words.policy(&policy))?;
+    Ok(code)
 }
 
-async fn update(arguments: Update) -> Result<(), String> {
+async fn update(arguments: Update) -> Result<ExitCode, String> {
     let Update {
         even_protected,
         with: arguments,
     } = arguments;
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
-    let (hands, studio, identity, name) = found.await?;
+    let (hands, studio, who) = found.await?;
+    let name = who.name();
     say_place(&hands.place, Output::Table)?;
     let policy = hands.session_policy(&arguments.session_policy)?;
-    let Some(has) = hands.mapping(studio, &identity).await? else {
+    let Some(has) = hands.mapping(studio, &who.identity).await? else {
         let unmapped = unmapped(&hands, studio, &name);
         return Err(format!("{unmapped}; to map it: mapping create"));
     };
+    let whose = who.mapped(&has);
     if has.session_policy == policy {
-        return say("=", &hands, studio, &name, &hands.words.policy(&policy));
+        say("=", &hands, studio, &whose, &hands.words.policy(&policy))?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let then = hands.foretold(studio, &identity, Some(&has), Some(&policy));
+    let then = hands.foretold(studio, &who.identity, Some(&has), Some(&policy));
     let then = then.await?;
-    hands.may_change(studio, &name, then.as_ref(), even_protected)?;
+    hands.may_change(studio, &whose, then.as_ref(), even_protected)?;
     if then.is_some() {
         // To foretell that took its time.
-        hands.is_still(studio, &identity, &name, &has).await?;
+        hands.is_still(studio, &who.identity, &whose, &has).await?;
     }
-    let change = by_hand(Action::Update, &identity, Some(&policy), Some(&has));
-    if hands.make(studio, &change).await? == Made::Collided {
+    let change = by_hand(Action::Update, &who.identity, Some(&policy), Some(&has));
+    let (made, code) = hands.make(studio, &change).await?;
+    if made == Made::Collided {
         return Err(format!(
             "somebody else changes the mapping of {name} in {} too, and it is not what you wanted; \
              look again: mapping get",
@@ -225,22 +234,24 @@ async fn update(arguments: Update) -> Result<(), String> {
         hands.words.policy(&has.session_policy),
         hands.words.policy(&policy),
     );
-    say("~", &hands, studio, &name, &format!("{from} -> {to}"))
+    say("~", &hands, studio, &whose, &format!("{from} -> {to}"))?;
+    Ok(code)
 }
 
-async fn delete(arguments: Delete) -> Result<(), String> {
+async fn delete(arguments: Delete) -> Result<ExitCode, String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
-    let (hands, studio, identity, name) = found.await?;
+    let (hands, studio, who) = found.await?;
     say_place(&hands.place, Output::Table)?;
-    let Some(has) = hands.mapping(studio, &identity).await? else {
-        return Err(unmapped(&hands, studio, &name));
+    let Some(has) = hands.mapping(studio, &who.identity).await? else {
+        return Err(unmapped(&hands, studio, &who.name()));
     };
     let policy = hands.words.policy(&has.session_policy);
-    let whose = has.name.as_deref().map_or(name, visible::name);
-    let then = hands.foretold(studio, &identity, Some(&has), None).await?;
+    let whose = who.mapped(&has);
+    let then = hands.foretold(studio, &who.identity, Some(&has), None);
+    let then = then.await?;
     hands.may_change(studio, &whose, then.as_ref(), arguments.even_protected)?;
     // Before the question: whoever answers it should know.
-    hands.tell(then.as_ref(), &whose);
+    hands.tell(then.as_ref(), &who.name());
     let question = format!(
         "Delete the mapping of {whose} in {} ({policy})?",
         hands.studio(studio)
@@ -248,20 +259,21 @@ async fn delete(arguments: Delete) -> Result<(), String> {
     if !arguments.yes && !confirmed(&hands.place, &question)? {
         return Err("nothing was deleted".to_owned());
     }
-    hands.is_still(studio, &identity, &whose, &has).await?;
-    let change = by_hand(Action::Delete, &identity, None, Some(&has));
-    hands.make(studio, &change).await?;
-    say("-", &hands, studio, &whose, &policy)
+    hands.is_still(studio, &who.identity, &whose, &has).await?;
+    let change = by_hand(Action::Delete, &who.identity, None, Some(&has));
+    let (_, code) = hands.make(studio, &change).await?;
+    say("-", &hands, studio, &whose, &policy)?;
+    Ok(code)
 }
 
 async fn get(arguments: Get) -> Result<(), String> {
     let found = arguments.place.find(&arguments.studio, &arguments.whom);
-    let (hands, studio, identity, name) = found.await?;
+    let (hands, studio, who) = found.await?;
     say_place(&hands.place, arguments.output)?;
-    let Some(mapping) = hands.mapping(studio, &identity).await? else {
-        return Err(unmapped(&hands, studio, &name));
+    let Some(mapping) = hands.mapping(studio, &who.identity).await? else {
+        return Err(unmapped(&hands, studio, &who.name()));
     };
-    let row = hands.row(studio, &identity, &mapping);
+    let row = hands.row(studio, &who.identity, &mapping, who.name.clone());
     match arguments.output {
         Output::Json => outln!("{:#}", row.for_a_program()),
         output => print(&hands, &[row], output)?,
@@ -288,21 +300,30 @@ async fn list(arguments: List) -> Result<(), String> {
     };
     say_place(&hands.place, arguments.output)?;
     let only = arguments.only.known(&hands).await?;
-    let (mut rows, mut failures) = (Vec::new(), Vec::new());
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
     for studio in studios {
         match hands.mappings(studio).await {
-            Ok(mappings) => rows.extend(
-                mappings
-                    .iter()
-                    .filter(|(identity, mapping)| only.takes(identity, mapping))
-                    .map(|(identity, mapping)| hands.row(studio, identity, mapping)),
-            ),
+            Ok(mappings) => {
+                let all = mappings.into_iter();
+                let those = all.filter(|(identity, mapping)| only.takes(identity, mapping));
+                found.extend(those.map(|(identity, mapping)| (studio, identity, mapping)));
+            }
             Err(why) => failures.push(why),
         }
     }
+    let names = hands.names(found.iter().map(|(_, identity, _)| identity));
+    let names = names.await;
+    let rows = found.iter().map(|(studio, identity, mapping)| {
+        let name = names.get(identity).cloned();
+        hands.row(*studio, identity, mapping, name)
+    });
+    let rows: Vec<Row> = rows.collect();
     // Nothing is not what was read, if nothing could be.
     if failures.is_empty() || !rows.is_empty() {
         print(&hands, &rows, arguments.output)?;
+    }
+    if failures.is_empty() && rows.is_empty() {
+        only.nobody.iter().for_each(|nobody| remark("!", nobody));
     }
     failed(failures)
 }

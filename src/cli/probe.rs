@@ -166,6 +166,7 @@ impl Arguments {
         let store_id = self.account.store_id()?;
         self.account.knock().await?;
         let engine = self.account.engine(store_id, table).await?;
+        self.account.is_there(&engine).await?;
         let store = engine.store();
         let found = async |kind: IdentityType, name: &str| {
             let answer = store.called(kind, name, no_deadline()).await;

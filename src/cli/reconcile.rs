@@ -68,7 +68,8 @@ pub(super) struct ApplyArguments {
     /// Don't ask
     #[arg(long)]
     yes: bool,
-    /// The plan id of held deletions that may now go
+    /// The plan id of held deletions that may now go; if others are held, nothing
+    /// is changed
     #[arg(long, value_name = "PLAN_ID")]
     approve: Option<String>,
     /// How to print it
@@ -129,9 +130,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
     let studio = arguments.studio.as_deref().or(studio);
     let approve = arguments.approve.as_deref();
     let planned = connected.planned(studio, approve).await?;
-    if let Some(wrong) = planned.report.wrong_approval() {
-        return Err(format!("--{wrong}. Nothing else was changed either"));
-    }
+    stale(&planned)?;
     if let Some(reviewed) = &reviewed {
         connected.learn_names_of(reviewed.whose(), &planned).await;
         reviewed.is_still(&connected, &planned, approve)?;
@@ -175,6 +174,7 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
             {
                 return Err(reviewed.moved(&connected, &made, approve));
             }
+            stale(&made)?;
             (connected.compared(made, &planned, &to_do), stopped)
         }
     };
@@ -199,6 +199,14 @@ pub(super) async fn apply(arguments: ApplyArguments) -> Result<ExitCode, String>
             false => ExitCode::FAILURE,
         },
     )
+}
+
+/// Refuses where something else is held than was approved: then nothing is changed.
+fn stale(pass: &Pass) -> Result<(), String> {
+    let wrong = pass.report.wrong_approval().map(str::to_owned);
+    wrong.map_or(Ok(()), |wrong| {
+        Err(format!("--{wrong}. Nothing else was changed either"))
+    })
 }
 
 /// Whose names these changes are told with.

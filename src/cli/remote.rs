@@ -1,31 +1,31 @@
 //! `remote`: orders to the deployed function, printed as the local commands do.
 
+mod function;
 pub(super) mod lambda;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
-use aws_config::SdkConfig;
 use clap::{Args, Subcommand};
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::confirm::confirmed;
-use super::connection::{Account, Connected};
+use super::connection::Account;
 use super::explain::{self, Whom};
 use super::output::{Output, outln, put, say};
 use super::reconcile::code_of_plan;
-use super::table;
-use super::words::Words;
+use super::reconcile::shown::key;
+use super::stop::{STOPPED, until_told};
 use crate::config::Mode;
 use crate::event::Subject;
-use crate::identity::IdentityType;
-use crate::policy::document::{Document, Studio};
-use crate::policy::read;
+use crate::identity::{Identity, IdentityType};
 use crate::report::{ChangeReport, Outcome, Pass, Report};
 use crate::sync::Explanation;
 use crate::visible;
-use lambda::{Which, invoke};
+use function::{Function, part};
+use lambda::Which;
 
 /// The version of the JSON that `remote status` prints.
 const JSON_VERSION: u32 = 1;
@@ -47,13 +47,20 @@ pub(super) enum Order {
     Plan(Plan),
     /// Let the function make a full pass now
     #[command(
-        after_help = "It plans first, and asks. What is made is what the function then finds.\n\n\
+        after_help = "It plans first, and asks. What is made is what the function then finds; what of it \
+        had not been shown is named.\nCtrl-C only stops the waiting: the function goes on.\n\n\
+        Exit codes: 0 done, 1 failed, or something that was shown is not done, or what the table \
+        names is not there, 130 stopped\n\n\
         Example:\n  emr-studio-sync remote reconcile --stack emr-studio-sync --studio analytics"
     )]
     Reconcile(Reconcile),
     /// Let held deletions go
     #[command(
-        after_help = "It shows them first, and asks. If others are held by now, none goes.\n\n\
+        after_help = "It shows them first, and asks. If others are held by now, none goes; other \
+        changes that the function finds are made as ever, and named.\nCtrl-C only stops the \
+        waiting: the function goes on.\n\n\
+        Exit codes: 0 done, 1 failed, or something that was shown is not done, or what the table \
+        names is not there, 130 stopped\n\n\
         Example:\n  emr-studio-sync remote approve 0f3c9a6b21d4e875 --stack emr-studio-sync"
     )]
     Approve(Approve),
@@ -133,7 +140,7 @@ pub(super) struct Deployed {
         value_name = "FILE"
     )]
     pub(super) table: Option<PathBuf>,
-    // Names of people come from the identity store, if one is given: the function
+    // Names of people come from the identity store, if the function's is given: it
     // answers in ids.
     #[command(flatten)]
     pub(super) account: Account,
@@ -152,14 +159,8 @@ pub(super) async fn run(order: Order) -> Result<ExitCode, String> {
 async fn status(arguments: Status) -> Result<ExitCode, String> {
     let Status { output, to } = arguments;
     let function = to.reach().await?;
-    let mut answer = function.send(json!({ "action": "status" })).await?;
+    let (mut answer, same) = (function.status, function.table_is_yours);
     let text = |field: &str| answer[field].as_str().unwrap_or_default().to_owned();
-    let same = match &to.table {
-        None => None,
-        // What is said of a table is the same only within one release.
-        Some(_) if text("release") != env!("CARGO_PKG_VERSION") => None,
-        Some(path) => Some(table::load(path)?.0.digest() == text("table")),
-    };
     let studios = answer["studios"].as_array().cloned().unwrap_or_default();
     let count = |field: &str| answer[field].as_u64().unwrap_or_default();
     let mut rows = vec![
@@ -217,6 +218,7 @@ async fn status(arguments: Status) -> Result<ExitCode, String> {
 async fn plan(arguments: Plan) -> Result<ExitCode, String> {
     let Plan { studio, output, to } = arguments;
     let function = to.reach().await?;
+    function.say_where(output)?;
     let order = json!({ "action": "plan", "studio": studio });
     let (connected, pass) = function.pass(order).await?;
     match output {
@@ -235,56 +237,131 @@ async fn reconcile(arguments: Reconcile, approve: Option<String>) -> Result<Exit
         to,
     } = arguments;
     let function = to.reach().await?;
+    function.say_where(output)?;
     let order = |action: &str| json!({ "action": action, "studio": studio, "approve": approve });
     let (connected, planned) = function.pass(order("plan")).await?;
     if let Some(wrong) = planned.report.wrong_approval() {
         return Err(wrong.to_owned());
     }
-    let planned_ones = planned.report.changes.iter();
-    let to_do = planned_ones.filter(|change| change.outcome == Outcome::Planned);
-    let to_do = to_do.count();
+    let is_to_do = |change: &&ChangeReport| change.outcome == Outcome::Planned;
+    let to_do: Vec<&ChangeReport> = planned.report.changes.iter().filter(is_to_do).collect();
+    let (is_none, only_plans) = (to_do.is_empty(), function.mode() == Mode::Plan);
+    let asks = !is_none && !only_plans && !yes;
     match output {
         Output::Table => say(connected.tell(&planned, false))?,
-        _ if to_do > 0 && !yes => anstream::eprint!("{}", connected.tell(&planned, false)),
-        _ => {}
+        // Nobody agrees to what they have not seen.
+        Output::Json | Output::Csv if asks => {
+            anstream::eprint!("{}", connected.tell(&planned, false));
+        }
+        Output::Json | Output::Csv => {}
     }
-    if to_do > 0 && !yes {
+    if asks {
         let question = format!("Let {} make these changes?", function.name);
-        if !confirmed(&connected.place, &question)? {
+        if !confirmed(&function.place, &question)? {
             return Err("nothing was changed".to_owned());
         }
     }
-    let (connected, made) = match to_do {
-        0 => (connected, planned),
-        _ => function.pass(order("reconcile")).await?,
-    };
+    if !is_none && !only_plans {
+        let names = &connected.words.names;
+        return make(&function, order("reconcile"), &to_do, names, output).await;
+    }
     match output {
-        Output::Json => outln!("{:#}", connected.json(&made)),
-        Output::Csv => connected.print_csv(&made, false)?,
-        Output::Table if to_do == 0 => {}
-        Output::Table => say(connected.tell_made(&made, false))?,
+        Output::Json => outln!("{:#}", connected.json(&planned)),
+        Output::Csv => connected.print_csv(&planned, false)?,
+        Output::Table => {}
     }
-    if to_do > 0 && made.report.mode == Mode::Plan.name() {
-        return Err("nothing was changed: the function is deployed with Mode plan".to_owned());
+    match is_none {
+        true => Ok(code_of(&planned.report)),
+        false => Err("nothing was changed: the function is deployed with Mode plan".to_owned()),
     }
-    let mut all = made.report.changes.iter();
-    let all_done = all.all(|change| change.outcome == Outcome::Done);
-    let Report {
-        failed,
-        remaining,
-        unresolved,
-        ..
-    } = made.report;
-    Ok(match all_done && failed + remaining + unresolved == 0 {
-        true => ExitCode::SUCCESS,
+}
+
+/// Lets the function make its changes, and says what came of those that were shown, and
+/// which it made besides: it makes what it finds, whatever was shown.
+async fn make(
+    function: &Function<'_>,
+    order: Value,
+    shown: &[&ChangeReport],
+    names: &BTreeMap<Identity, String>,
+    output: Output,
+) -> Result<ExitCode, String> {
+    let history = function.history();
+    let Some(made) = until_told(pin!(function.pass(order))).await else {
+        anstream::eprintln!(
+            "stopped waiting: {} goes on with the order, if that has reached it; what it changes: \
+             {history}",
+            visible::line(&function.name)
+        );
+        return Ok(ExitCode::from(STOPPED));
+    };
+    let (mut connected, Pass { report, .. }) =
+        made.map_err(|why| format!("{why}; what it has changed, if anything: {history}"))?;
+    let agreed: BTreeSet<_> = shown.iter().map(|change| key(change)).collect();
+    let found: BTreeSet<_> = report.changes.iter().map(key).collect();
+    let changes = report.changes.iter();
+    let (done, others): (Vec<_>, Vec<_>) =
+        changes.partition(|change| change.outcome == Outcome::Done);
+    let done = done.into_iter();
+    let besides: Vec<&ChangeReport> = done.filter(|one| !agreed.contains(&key(one))).collect();
+    let shown = shown.iter().copied();
+    let gone: Vec<&ChangeReport> = shown.filter(|one| !found.contains(&key(one))).collect();
+    let mut problems = report.problems.clone();
+    if !besides.is_empty() {
+        problems.push(format!(
+            "{} of what was done had not been shown: the function found it when it made the \
+             changes",
+            besides.len()
+        ));
+    }
+    if !gone.is_empty() {
+        problems.push(format!(
+            "{} of what was shown is not to be done any more: somebody else has done it, or what \
+             it rests on has changed; to see how it is: remote plan",
+            gone.len()
+        ));
+    }
+    let told = Pass {
+        report: Report {
+            problems,
+            ..report.clone()
+        },
+        ..Pass::default()
+    };
+    let names = names.clone().into_iter();
+    connected.words.names.extend(names);
+    match output {
+        Output::Json => outln!("{:#}", connected.json(&told)),
+        Output::Csv => connected.print_csv(&told, false)?,
+        Output::Table => {
+            let parts = vec![
+                ("Done, and not shown before", besides),
+                ("Shown, and not to be done any more", gone.clone()),
+                ("Not done", others),
+            ];
+            say(connected.tell_parts(&told, parts))?;
+        }
+    }
+    Ok(match gone.is_empty() {
+        true => code_of(&report),
         false => ExitCode::FAILURE,
     })
+}
+
+/// How it ends: whether all that there was to do is done.
+fn code_of(report: &Report) -> ExitCode {
+    let mut all = report.changes.iter();
+    let all_done = all.all(|change| change.outcome == Outcome::Done);
+    match all_done && report.failed + report.remaining + report.unresolved == 0 {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 async fn explain(arguments: Explain) -> Result<ExitCode, String> {
     let Explain { whom, output, to } = arguments;
     let subject = whom.subject()?;
     let function = to.reach().await?;
+    function.say_where(output)?;
     let field = |kind: &IdentityType| match kind {
         IdentityType::User => "user",
         IdentityType::Group => "group",
@@ -305,128 +382,6 @@ async fn explain(arguments: Explain) -> Result<ExitCode, String> {
         studios: part(&answer, "studios")?,
         problems: part(&answer, "problems")?,
     };
-    let mut connected = to.connect(Vec::new()).await?;
+    let mut connected = function.connect(Vec::new()).await?;
     explain::print(&mut connected, &explanation, output).await
-}
-
-/// The function that answers.
-struct Function<'t> {
-    to: &'t Deployed,
-    sdk: SdkConfig,
-    name: String,
-}
-
-impl Deployed {
-    async fn reach(&self) -> Result<Function<'_>, String> {
-        let sdk = self.account.sdk().await?;
-        let name = self.which.function(&sdk).await?;
-        Ok(Function {
-            to: self,
-            sdk,
-            name,
-        })
-    }
-
-    /// What an answer about these Studios is told with.
-    pub(super) async fn connect(
-        &self,
-        studios: Vec<(String, String)>,
-    ) -> Result<Connected, String> {
-        let document = match &self.table {
-            Some(path) => table::load(path)?.1,
-            None => Document::default(),
-        };
-        let mut words = Words::of(&document);
-        words.is_remote = true;
-        let studios = studios.into_iter();
-        let document = Document {
-            studios: studios
-                .map(|(alias, id)| (alias, Studio::with_id(&id)))
-                .collect(),
-            ..Document::default()
-        };
-        let table = read::resolved(&document).map_err(|problems| {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            format!(
-                "the function answered with what is no Studio: {}",
-                problems.join("; ")
-            )
-        })?;
-        let store = self.account.store_id().unwrap_or_default();
-        let engine = self.account.engine(store, table).await?;
-        let place = self.account.place(None).await?;
-        Ok(Connected {
-            engine,
-            words,
-            place,
-        })
-    }
-}
-
-impl Function<'_> {
-    async fn send(&self, mut order: Value) -> Result<Value, String> {
-        if let Some(fields) = order.as_object_mut() {
-            fields.retain(|_, value| !value.is_null());
-        }
-        let answer = invoke(&self.sdk, &self.name, order).await?;
-        match answer["reason"].as_str() {
-            // An order that was refused: it says why among the problems.
-            Some(reason) if answer["scope"] == "nothing" => {
-                let problems: Vec<String> = part(&answer, "problems")?;
-                Err(format!(
-                    "the function refused: {reason}: {}",
-                    problems.join("; ")
-                ))
-            }
-            _ => Ok(answer),
-        }
-    }
-
-    /// Sends an order for a pass, and reads the report.
-    async fn pass(&self, order: Value) -> Result<(Connected, Pass), String> {
-        let answer = self.send(order).await?;
-        let changes: Vec<ChangeReport> = part(&answer, "changes")?;
-        let report = Report {
-            mode: match answer["mode"] == "apply" {
-                true => Mode::Apply.name(),
-                false => Mode::Plan.name(),
-            },
-            scope: "everything",
-            reason: part(&answer, "reason")?,
-            plan_id: part(&answer, "plan_id")?,
-            created: part(&answer, "created")?,
-            updated: part(&answer, "updated")?,
-            deleted: part(&answer, "deleted")?,
-            unchanged: part(&answer, "unchanged")?,
-            held: part(&answer, "held")?,
-            over_capacity: part(&answer, "over_capacity")?,
-            failed: part(&answer, "failed")?,
-            remaining: part(&answer, "remaining")?,
-            // What an older release does not say.
-            unresolved: part(&answer, "unresolved").unwrap_or_default(),
-            problems: part(&answer, "problems")?,
-            changes,
-        };
-        let of_change = |change: &ChangeReport| (change.studio.clone(), change.studio_id.clone());
-        let studios = report.changes.iter().map(of_change);
-        let mut connected = self.to.connect(studios.collect()).await?;
-        let pass = Pass {
-            report,
-            ..Pass::default()
-        };
-        if self.to.account.store_id().is_ok() {
-            connected.learn_names_of_changes(&pass).await;
-        }
-        Ok((connected, pass))
-    }
-}
-
-/// A part of the function's answer.
-fn part<T: DeserializeOwned>(answer: &Value, field: &str) -> Result<T, String> {
-    let read = serde_json::from_value(answer[field].clone());
-    read.map_err(|error| {
-        format!(
-            "the function's answer is not one of ours: {field}: {error}; is it of another release?"
-        )
-    })
 }

@@ -296,11 +296,13 @@ pub(super) fn partition(region: &str) -> &'static str {
     found.map_or("aws", |(_, partition)| partition)
 }
 
-/// One line: account, Region, identity store, endpoints that are not AWS's own.
+/// One line: account, Region, identity store, endpoints of these services that are not
+/// AWS's own.
 pub(super) fn line(
     account: Option<&str>,
     sdk: &SdkConfig,
     store: Option<(&str, Option<&str>)>,
+    services: &[Service],
     table: Option<&Table>,
 ) -> String {
     let mut line = format!("account {}, {}", account.unwrap_or("unknown"), region(sdk));
@@ -310,8 +312,8 @@ pub(super) fn line(
             line += &format!(" in {other}");
         }
     }
-    let endpoints = [EMR, IDENTITY_STORE].into_iter();
-    let endpoints: BTreeSet<String> = endpoints.filter_map(|one| one.configured(sdk)).collect();
+    let endpoints = services.iter().filter_map(|one| one.configured(sdk));
+    let endpoints: BTreeSet<String> = endpoints.collect();
     if !endpoints.is_empty() {
         let endpoints: Vec<String> = endpoints.into_iter().collect();
         line += &format!(", at {}", endpoints.join(" and "));

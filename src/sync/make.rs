@@ -40,15 +40,7 @@ impl Engine {
         agreement: Agreement<'_>,
         prepared: &[Prepared<'_>],
     ) -> Option<Vec<Course>> {
-        let task = &Task {
-            look: task.look.clone(),
-            agreed: None,
-            mode: Mode::Plan,
-            ..*task
-        };
-        let mut rehearsed = prepared.to_vec();
-        let ways = rehearsed.iter_mut().map(|one| self.carry_out(task, one));
-        let courses = join_all(ways).await;
+        let courses = self.rehearsed(task, prepared).await;
         let steps = courses
             .iter()
             .flat_map(|course| course.steps.iter().map(|step| (course.studio, step)));
@@ -57,6 +49,23 @@ impl Engine {
             .map(|(studio, step)| Agreed::of(studio, &step.change))
             .collect();
         (planned != *agreement.changes).then_some(courses)
+    }
+
+    /// What would be done. Changes nothing.
+    pub(super) async fn rehearsed(
+        &self,
+        task: &Task<'_>,
+        prepared: &[Prepared<'_>],
+    ) -> Vec<Course> {
+        let task = &Task {
+            look: task.look.clone(),
+            agreed: None,
+            mode: Mode::Plan,
+            ..*task
+        };
+        let mut rehearsed = prepared.to_vec();
+        let ways = rehearsed.iter_mut().map(|one| self.carry_out(task, one));
+        join_all(ways).await
     }
 
     /// Deals with the creations that met a mapping which had not been there when

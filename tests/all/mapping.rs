@@ -89,7 +89,7 @@ async fn with_ids_on_both_sides_neither_a_table_nor_an_identity_store_is_needed(
     let changed = run("update", &["--session-policy", ENGINEER]).await;
     assert_eq!(
         changed.out,
-        format!("~ {ANALYTICS}  USER {alice}  studio-analyst -> studio-engineer"),
+        format!("~ {ANALYTICS}  USER {alice} (mapped as alice)  studio-analyst -> studio-engineer"),
         "{}",
         changed.err
     );
@@ -214,7 +214,11 @@ async fn the_mapping_of_somebody_who_is_gone_is_found_in_the_list_and_deleted() 
             .run(&[&["mapping", "delete", "--yes"], &whose[..]].concat())
             .await;
         match refuses {
-            AfterIdentityGone::Allow => assert_eq!(said.out, "- analytics  alice  analyst"),
+            // It may be somebody else's name by now.
+            AfterIdentityGone::Allow => assert_eq!(
+                said.out,
+                format!("- analytics  USER {alice} (mapped as alice)  analyst")
+            ),
             AfterIdentityGone::Refuse => {
                 assert_eq!(said.code, 1);
                 assert!(said.err.contains("IdentityId is invalid"), "{}", said.err);
@@ -255,8 +259,8 @@ async fn the_list_says_whose_each_mapping_is() {
         said.out,
         format!(
             "studio,studio_id,identity_type,identity_id,identity_name,session_policy,owned,created,\
-             modified\nscience,{SCIENCE},GROUP,{group},data-engineers,{ANALYST},true,\
-             2026-03-02T10:15:30Z,"
+             modified,present_name\nscience,{SCIENCE},GROUP,{group},data-engineers,{ANALYST},true,\
+             2026-03-02T10:15:30Z,,data-engineers"
         )
     );
 }
@@ -346,6 +350,130 @@ async fn a_list_is_of_one_identity_or_one_session_policy_in_all_studios() {
         "{}",
         refused.err
     );
+}
+
+#[tokio::test]
+async fn a_list_for_a_name_that_nobody_bears_says_so() {
+    let desk = Desk::new(with_alice()).await;
+    let denied = || Fault::on("GetUserId", FaultKind::AccessDenied);
+    for output in ["table", "json", "csv"] {
+        let list = ["mapping", "list", "--output", output, "--user"];
+        let said = desk.run(&[&list[..], &["alise"]].concat()).await;
+        let told = "! there is no user called \"alise\" in d-1234567890, and no mapping here was \
+                    made under that name";
+        assert_eq!((said.code, said.err.as_str()), (0, told));
+        // Somebody without a mapping, and somebody gone who has one, are no misspelling.
+        for (user, count) in [("bob", 0), ("alice", 1)] {
+            let said = desk.run(&[&list[..], &[user]].concat()).await;
+            assert_eq!((said.code, said.err.as_str()), (0, ""), "{count}");
+        }
+        let mut tool = desk.tool(&[&list[..], &["alise"]].concat());
+        tool.env("POLICY_TABLE", "policy.json");
+        let said = support::desk::said(tool).await;
+        let told = "! whether there is a user called \"alise\" is not known without \
+                    --identity-store-id, and no mapping here was made under that name";
+        assert_eq!((said.code, said.err.as_str()), (0, told));
+    }
+    desk.emulator.world().faults.add(denied());
+    let said = desk.run(&["mapping", "list", "--user", "alise"]).await;
+    assert_eq!(said.code, 1, "{}", said.err);
+}
+
+#[tokio::test]
+async fn whoever_is_renamed_is_called_by_the_present_name_beside_the_old_one() {
+    let mut start = with_alice();
+    start.rename_user("alice", "alicia").unwrap();
+    // Another person bears the old name now.
+    start.add_user("alice").unwrap();
+    let desk = Desk::new(start).await;
+    let alicia = id_of(&desk, "alicia");
+    let whose = ["--studio", "analytics", "--user", "alicia"];
+    let by_id = ["--studio", "analytics", "--user-id", &alicia];
+    for whose in [&whose[..], &by_id] {
+        let shown = desk.run(&[&["mapping", "get"], whose].concat()).await;
+        let told = "   alicia (mapped as alice)   analyst";
+        assert!(shown.out.contains(told), "{}", shown.out);
+        let shown = desk
+            .run(&[&["mapping", "get", "--output", "json"], whose].concat())
+            .await;
+        let shown: Value = serde_json::from_str(&shown.out).unwrap();
+        assert_eq!(shown["identity_name"], "alice");
+        assert_eq!(shown["present_name"], "alicia");
+        let policy = ["--session-policy", "engineer"];
+        let run = [&["mapping", "update"], whose, &policy].concat();
+        let changed = desk.run(&run).await;
+        let done = "~ analytics  alicia (mapped as alice)  analyst -> engineer";
+        assert_eq!((changed.code, changed.out.as_str()), (0, done));
+        let same = desk.run(&run).await;
+        assert_eq!(same.out, "= analytics  alicia (mapped as alice)  engineer");
+        let policy = ["--session-policy", "analyst"];
+        desk.run(&[&["mapping", "update"], whose, &policy].concat())
+            .await;
+    }
+    let listed = desk.run(&["mapping", "list", "--output", "csv"]).await;
+    let (head, row) = listed.out.split_once('\n').unwrap();
+    assert!(head.ends_with(",modified,present_name"), "{head}");
+    assert!(row.contains(",alice,") && row.ends_with(",alicia"), "{row}");
+    let others = desk.run(&["mapping", "list", "--user", "alice"]).await;
+    assert_eq!(others.out, "No mappings.");
+    // Without an identity store the mapping's own is all that is known.
+    let bare = said(desk.tool(&["mapping", "list", "--output", "json"])).await;
+    let bare: Value = serde_json::from_str(&bare.out).unwrap();
+    assert_eq!(bare[0]["present_name"], Value::Null);
+    assert_eq!(bare[0]["identity_name"], "alice");
+
+    let deleted = desk
+        .run(&[&["mapping", "delete", "--yes"], &whose[..]].concat())
+        .await;
+    let done = "- analytics  alicia (mapped as alice)  analyst";
+    assert_eq!((deleted.code, deleted.out.as_str()), (0, done));
+    let told = "note: the next full pass maps alicia again: engineer, by rules[0]";
+    assert_eq!(deleted.err, told);
+}
+
+#[tokio::test]
+async fn an_identity_store_that_is_none_is_told_also_where_none_is_needed() {
+    let desk = Desk::new(with_alice()).await;
+    let alice = id_of(&desk, "alice");
+    let by_id = ["--studio", "analytics", "--user-id", &alice];
+    let probe = ["probe", "--studio", SCIENCE, "--user", "bob", "--yes"];
+    let list = ["mapping", "list", "--user", "alice"];
+    for (call, of_table) in [
+        (&["mapping", "list"][..], true),
+        (&list, true),
+        (&[&["mapping", "get"], &by_id[..]].concat(), true),
+        (
+            &[&["mapping", "delete", "--yes"], &by_id[..]].concat(),
+            true,
+        ),
+        (&probe, false),
+    ] {
+        for (store, told) in [
+            (
+                "nonsense",
+                "error: --identity-store-id: \"nonsense\" is not an identity store: give its",
+            ),
+            (
+                "d-0000000000",
+                "error: d-0000000000 is no identity store that there is \
+                 (ResourceNotFoundException",
+            ),
+        ] {
+            let refused = desk
+                .run(&[call, &["--identity-store-id", store]].concat())
+                .await;
+            assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{call:?}");
+            assert!(refused.err.starts_with(told), "{call:?}: {}", refused.err);
+        }
+        // A variable that is empty is an unset one.
+        if of_table && call.len() == 2 {
+            let mut tool = desk.tool(call);
+            tool.env("POLICY_TABLE", "policy.json")
+                .env("IDENTITY_STORE_ID", "");
+            assert_eq!(said(tool).await.code, 0);
+        }
+    }
+    assert_eq!(desk.mappings(), ["analytics USER alice analyst"]);
 }
 
 #[tokio::test]

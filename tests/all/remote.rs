@@ -283,3 +283,106 @@ async fn a_function_that_does_not_start_is_told_as_that() {
             .any(|line| line.message.contains("the configuration is wrong"))
     );
 }
+
+#[tokio::test]
+async fn each_order_says_on_top_where_the_function_works() {
+    let desk = Desk::new(deployed(world(), "apply", &table(|_| ()))).await;
+    let at = format!(", at {}", desk.emulator.url());
+    let works = format!("account 111122223333, us-east-1, identity store d-1234567890{at}");
+    let other = format!(
+        "account 111122223333, us-east-1, identity store d-1234567890 (not d-0000000000, which \
+         --identity-store-id says: no names are looked up there){at}"
+    );
+    let elsewhere = ["--identity-store-id", "d-0000000000"];
+    let explain = ["explain", "--user", "alice"];
+    for order in [&["plan"][..], &["reconcile", "--yes"], &explain] {
+        for output in ["table", "json", "csv"] {
+            let order = [order, &["--output", output]].concat();
+            let said = remote(&desk, &order).await;
+            assert_eq!(said.place.as_ref(), Some(&works), "{order:?}: {}", said.err);
+            let said = remote(&desk, &[&order[..], &elsewhere].concat()).await;
+            assert_eq!(said.place.as_ref(), Some(&other), "{order:?}: {}", said.err);
+        }
+    }
+    // Nobody is called by a name that another directory gives to that id.
+    let bob = desk.emulator.world().user_id("bob").unwrap();
+    desk.emulator.world().mappings.clear();
+    desk.calls();
+    let said = remote(&desk, &[&["plan"], &elsewhere[..]].concat()).await;
+    assert!(said.out.contains(&bob), "{}", said.out);
+    assert!(!said.out.contains("bob"), "{}", said.out);
+    let calls = desk.calls();
+    let looked_up = |call: &String| call == "DescribeUser" || call == "ListUsers";
+    assert!(!calls.iter().any(looked_up), "{calls:?}");
+
+    // Without one it is the function's all the same.
+    let order = ["remote", "plan", "--stack", "studio-sync"];
+    let said = support::desk::said(desk.tool(&order)).await;
+    assert_eq!(said.place.as_ref(), Some(&works), "{}", said.err);
+    // By its ARN it may be another account's.
+    let there = "arn:aws:lambda:us-east-1:999988887777:function:studio-sync-Function-ABC";
+    let said = desk.run(&["remote", "plan", "--function", there]).await;
+    let works = works.replace("111122223333", "999988887777");
+    assert_eq!(said.place, Some(works), "{}", said.err);
+}
+
+#[tokio::test]
+async fn that_the_function_goes_by_another_table_is_said_with_each_order() {
+    let desk = Desk::new(deployed(world(), "apply", &table(|_| ()))).await;
+    let same = remote(&desk, &["plan"]).await;
+    assert_eq!((same.code, same.err.as_str()), (2, ""));
+    let other = table(|table| table["rules"][0]["session_policy"] = json!("analyst"));
+    desk.write("policy.json", &other.to_string());
+    let explain = ["explain", "--user", "alice"];
+    for (order, code) in [
+        (&["plan"][..], 2),
+        (&explain, 0),
+        (&["reconcile", "--yes"], 0),
+    ] {
+        let said = remote(&desk, order).await;
+        let told = "! --table: the function goes by another table";
+        assert_eq!(said.code, code, "{}", said.err);
+        assert!(said.err.starts_with(told), "{order:?}: {}", said.err);
+    }
+    assert!(
+        desk.mappings()
+            .contains(&"analytics USER alice engineer".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_identity_store_is_refused_before_any_order() {
+    let desk = Desk::new(deployed(world(), "apply", &table(|_| ()))).await;
+    let explain = ["explain", "--user", "alice"];
+    for order in [
+        &["status"][..],
+        &["plan"],
+        &["reconcile", "--yes"],
+        &explain,
+    ] {
+        let nonsense = ["--identity-store-id", "nonsense"];
+        let said = remote(&desk, &[order, &nonsense].concat()).await;
+        let told = "error: --identity-store-id: \"nonsense\" is not an identity store";
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{order:?}");
+        assert!(said.err.starts_with(told), "{order:?}: {}", said.err);
+        assert_eq!(desk.calls(), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_could_not_be_finished_says_where_to_look() {
+    let desk = Desk::new(deployed(world(), "apply", &table(|_| ()))).await;
+    let fails = Fault::on("CreateStudioSessionMapping", FaultKind::ServerError);
+    let carol = desk.emulator.world().user_id("carol").unwrap();
+    desk.emulator.world().faults.add(fails.containing(&carol));
+    let said = remote(&desk, &["reconcile", "--yes"]).await;
+    assert_eq!((said.code, desk.mappings().len()), (1, 4), "{}", said.err);
+    assert!(
+        said.err
+            .starts_with("error: the function could not finish: "),
+        "{}",
+        said.err
+    );
+    let told = "; what it has changed, if anything: emr-studio-sync history --stack studio-sync";
+    assert!(said.err.ends_with(told), "{}", said.err);
+}

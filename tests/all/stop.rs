@@ -1,4 +1,5 @@
-//! `apply` is told to stop: what has begun is finished, and what remains is said.
+//! What changes something is told to stop: what has begun is finished, and what remains,
+//! or goes on elsewhere, is said.
 
 use crate::support;
 
@@ -8,7 +9,9 @@ use std::time::{Duration, Instant};
 use emr_studio_sync::emulator::{Fault, FaultKind, IdentityType};
 use serde_json::Value;
 use support::desk::{Desk, Said, heard};
-use support::{ANALYST, ANALYTICS, STORE, world};
+use support::{ANALYST, ANALYTICS, STORE, table, world};
+
+use crate::remote::deployed;
 
 const CREATE: &str = "CreateStudioSessionMapping";
 const LIST: &str = "ListStudioSessionMappings";
@@ -27,7 +30,11 @@ async fn slow(call: &str, ms: u64) -> Desk {
 }
 
 fn apply(desk: &Desk, more: &[&str]) -> Child {
-    let mut tool = desk.tool(&[&["apply", "--yes"], more].concat());
+    begun(desk, &[&["apply", "--yes"], more].concat())
+}
+
+fn begun(desk: &Desk, arguments: &[&str]) -> Child {
+    let mut tool = desk.tool(arguments);
     tool.env("POLICY_TABLE", "policy.json")
         .env("IDENTITY_STORE_ID", STORE)
         .stdout(Stdio::piped())
@@ -146,4 +153,81 @@ async fn before_anything_has_begun_nothing_is_changed_and_nothing_waited_for() {
         (130, "stopped: nothing was changed")
     );
     assert_eq!(desk.mappings(), ["analytics USER dave analyst"]);
+}
+
+#[tokio::test]
+async fn the_one_call_of_a_change_by_hand_is_finished_and_what_was_done_is_said() {
+    let whose = ["--studio", "analytics", "--user", "alice"];
+    for (call, operation, more, done, left) in [
+        (
+            "create",
+            CREATE,
+            &["--session-policy", "analyst"][..],
+            "+ analytics  alice  analyst",
+            &["analytics USER alice analyst"][..],
+        ),
+        (
+            "update",
+            "UpdateStudioSessionMapping",
+            &["--session-policy", "engineer"],
+            "~ analytics  alice  analyst -> engineer",
+            &["analytics USER alice engineer"],
+        ),
+        (
+            "delete",
+            "DeleteStudioSessionMapping",
+            &["--yes"],
+            "- analytics  alice  analyst",
+            &[],
+        ),
+    ] {
+        let desk = Desk::new(world()).await;
+        {
+            let mut world = desk.emulator.world();
+            if call != "create" {
+                world
+                    .map(ANALYTICS, IdentityType::User, "alice", ANALYST)
+                    .unwrap();
+            }
+            let latency = FaultKind::Latency(Duration::from_secs(2));
+            world.faults.add(Fault::on(operation, latency));
+        }
+        let tool = begun(&desk, &[&["mapping", call], &whose[..], more].concat());
+        called(&desk, operation, 1).await;
+        send("-INT", &tool);
+        let said = ended(tool).await;
+        assert_eq!((said.code, said.out.as_str()), (130, done), "{}", said.err);
+        assert!(
+            said.err.contains("what has begun is finished"),
+            "{}",
+            said.err
+        );
+        assert_eq!(desk.mappings(), left);
+    }
+}
+
+#[tokio::test]
+async fn that_the_function_goes_on_is_said_and_where_to_look() {
+    let latency = FaultKind::Latency(Duration::from_millis(1500));
+    let mut start = deployed(world(), "apply", &table(|_| ()));
+    start.faults.add(Fault::on(CREATE, latency));
+    let desk = Desk::new(start).await;
+    let order = ["remote", "reconcile", "--yes", "--stack", "studio-sync"];
+    let tool = begun(&desk, &order);
+    called(&desk, CREATE, 1).await;
+    send("-INT", &tool);
+    let said = ended(tool).await;
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (
+            130,
+            "stopped waiting: studio-sync-Function-ABC goes on with the order, if that has reached \
+             it; what it changes: emr-studio-sync history --stack studio-sync"
+        )
+    );
+    let until = Instant::now() + Duration::from_secs(20);
+    while desk.mappings().len() < 5 {
+        assert!(Instant::now() < until, "{:?}", desk.mappings());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

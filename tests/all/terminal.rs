@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 use support::desk::{Desk, said};
 use support::{ANALYST, ANALYTICS, ENGINEER, FOREIGN, STORE, table, world};
 
+use crate::remote::deployed;
+
 /// Talks with the tool on a terminal of its own; what it says at the end, and
 /// its exit code.
 async fn talk(
@@ -255,6 +257,111 @@ async fn what_was_shown_and_is_not_made_is_told() {
     assert_eq!(code, 1);
 }
 
+const RECONCILE: [&str; 4] = ["remote", "reconcile", "--stack", "studio-sync"];
+
+#[tokio::test]
+async fn what_the_function_makes_besides_what_was_shown_is_named() {
+    let mut start = world();
+    start.add_user("zoe").unwrap();
+    let desk = Desk::new(deployed(start, "apply", &table(|_| ()))).await;
+    let surprise = |world: &mut World| {
+        world
+            .map(ANALYTICS, IdentityType::User, "zoe", ANALYST)
+            .unwrap();
+    };
+    let (said, code) = with_a_surprise(&desk, &RECONCILE, surprise).await;
+    let (shown, made) = said.split_once("Done, and not shown before").unwrap();
+    assert!(!shown.contains("zoe"), "{said}");
+    let (besides, rest) = made.split_once("! ").unwrap();
+    assert!(besides.contains("- analytics  zoe"), "{said}");
+    assert!(!besides.contains("alice"), "{said}");
+    let told = "1 of what was done had not been shown";
+    assert!(rest.starts_with(told), "{said}");
+    assert!(said.contains("5 created, 1 deleted"), "{said}");
+    // All that was shown is done.
+    assert_eq!((code, desk.mappings().len()), (0, 5), "{said}");
+}
+
+#[tokio::test]
+async fn what_was_shown_and_the_function_does_not_find_any_more_is_named() {
+    let desk = Desk::new(deployed(world(), "apply", &table(|_| ()))).await;
+    let (said, code) = with_a_surprise(&desk, &RECONCILE, remap("alice")).await;
+    let (_, made) = said
+        .split_once("Shown, and not to be done any more")
+        .unwrap();
+    assert!(
+        made.trim_start().starts_with("+ analytics  alice"),
+        "{said}"
+    );
+    assert!(made.contains("! 1 of what was shown is not to be done any more"));
+    assert!(made.contains("4 created"), "{said}");
+    assert_eq!((code, desk.mappings().len()), (1, 5), "{said}");
+}
+
+#[tokio::test]
+async fn the_question_about_a_function_names_where_the_function_works() {
+    let desk = Desk::new(deployed(world(), "apply", &table(|_| ()))).await;
+    let other = ["--identity-store-id", "d-0000000000"];
+    let arguments = [&RECONCILE[..], &other].concat();
+    let answered = talk(&desk, &arguments, |session| {
+        let place =
+            "account 111122223333, us-east-1, identity store d-1234567890 (not d-0000000000, ";
+        session.exp_string(place).unwrap();
+        session.exp_string("5 to create").unwrap();
+        session.exp_string(place).unwrap();
+        let question = "Let studio-sync-Function-ABC make these changes?";
+        session.exp_string(question).unwrap();
+        session.send_line("no").unwrap();
+    });
+    assert_eq!(answered.await.1, 1);
+    assert_eq!(desk.mappings(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn while_the_function_works_the_time_that_passes_is_shown() {
+    let desk = Desk::new(deployed(world(), "apply", &table(|_| ()))).await;
+    let slow = FaultKind::Latency(Duration::from_millis(1500));
+    desk.emulator
+        .world()
+        .faults
+        .add(Fault::on("ListGroups", slow));
+    let plan = ["remote", "plan", "--stack", "studio-sync"];
+    let watched = talk(&desk, &plan, |session| {
+        let line = "waiting for studio-sync-Function-ABC 1s";
+        session.exp_string(line).unwrap();
+    });
+    assert_eq!(watched.await.1, 2);
+    let piped = desk.run(&plan).await;
+    assert_eq!((piped.code, piped.err.as_str()), (2, ""));
+}
+
+#[tokio::test]
+async fn an_approval_that_is_stale_at_the_question_makes_nothing_at_all() {
+    let mut start = world();
+    for number in 0..8 {
+        start.add_user(&format!("former-{number}")).unwrap();
+    }
+    let former = |world: &mut World, number: usize| {
+        let name = format!("former-{number}");
+        world
+            .map(ANALYTICS, IdentityType::User, &name, ANALYST)
+            .unwrap();
+    };
+    (0..7).for_each(|number| former(&mut start, number));
+    let desk = Desk::new(start).await;
+    let plan = desk.run(&["plan"]).await;
+    let (_, id) = plan.out.rsplit_once("apply --approve ").unwrap();
+    let arguments = ["apply", "--approve", id];
+    let surprise = |world: &mut World| former(world, 7);
+    let (said, code) = with_a_surprise(&desk, &arguments, surprise).await;
+    let told = format!("error: --approve: {id} is not the set of deletions held now");
+    assert!(said.contains(&told), "{said}");
+    assert!(said.contains("Nothing else was changed either"), "{said}");
+    assert_eq!((code, desk.mappings().len()), (1, 8), "{said}");
+    let world = desk.emulator.world();
+    assert!(!world.calls.iter().any(|call| call.is_write()), "{said}");
+}
+
 #[tokio::test]
 async fn nobody_is_asked_about_what_they_were_not_shown() {
     let desk = Desk::new(world()).await;
@@ -294,6 +401,25 @@ async fn deleting_by_hand_asks_by_the_name_of_whom_it_is() {
         let (said, ended) = answered.await;
         assert_eq!(ended, code, "{said}");
         assert_eq!(desk.mappings().len(), left);
+    }
+}
+
+#[tokio::test]
+async fn deleting_by_hand_asks_by_the_present_name_where_another_bears_the_old_one() {
+    let mut start = with("alice");
+    start.rename_user("alice", "alicia").unwrap();
+    start.add_user("alice").unwrap();
+    let desk = Desk::new(start).await;
+    let alicia = desk.emulator.world().user_id("alicia").unwrap();
+    for whom in [["--user", "alicia"], ["--user-id", &alicia]] {
+        let place = ["mapping", "delete", "--studio", "analytics"];
+        let arguments = [&place[..], &whom].concat();
+        let answered = talk(&desk, &arguments, |session| {
+            let question = "Delete the mapping of alicia (mapped as alice) in analytics (analyst)?";
+            session.exp_string(question).unwrap();
+            session.send_line("no").unwrap();
+        });
+        assert_eq!(answered.await.1, 1);
     }
 }
 

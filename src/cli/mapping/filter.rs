@@ -6,9 +6,10 @@ use super::hands::Hands;
 use crate::cli::connection::no_deadline;
 use crate::cli::explain::Whom;
 use crate::event::Subject;
-use crate::identity::{Id, Identity, IdentityType};
+use crate::identity::{Identity, IdentityType};
 use crate::plan::Mapping;
 use crate::policy::fit::Answer;
+use crate::visible;
 
 /// What to look for, as it was given. All Studios are looked through.
 #[derive(Debug, Args)]
@@ -35,6 +36,8 @@ pub(super) struct Filter {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     whom: Option<Subject>,
+    /// What to know of the name, if nobody is called so.
+    pub(super) nobody: Option<String>,
     session_policy: Option<String>,
 }
 
@@ -49,35 +52,55 @@ impl Filter {
             group: self.group,
             group_id: self.group_id,
         };
+        let mut nobody = None;
         let whom = match whom.given()? {
             Some(Subject::Name(kind, name)) => Some(match bearer(hands, kind, &name).await? {
-                Some(id) => Subject::Id(Identity { kind, id }),
+                Answer::Is(identity) => Subject::Id(identity),
                 // Who is gone can still be mapped, under the name they had.
-                None => Subject::Name(kind, name),
+                other => {
+                    nobody = Some(nobody_called(hands, kind, &name, &other));
+                    Subject::Name(kind, name)
+                }
             }),
             given => given,
         };
         Ok(Known {
             whom,
+            nobody,
             session_policy: policy,
         })
     }
 }
 
-async fn bearer(hands: &Hands, kind: IdentityType, name: &str) -> Result<Option<Id>, String> {
+/// What to know of a name for which no mapping was found: it may be misspelt.
+fn nobody_called(
+    hands: &Hands,
+    kind: IdentityType,
+    name: &str,
+    answer: &Answer<Identity>,
+) -> String {
+    let (kind, name) = (kind.to_string().to_lowercase(), visible::quoted(name));
+    let store = hands.engine.store_id();
+    let directory = match answer {
+        _ if store.is_empty() => format!(
+            "whether there is a {kind} called {name} is not known without --identity-store-id"
+        ),
+        Answer::Unread { .. } => {
+            format!("whether there is a {kind} called {name} in {store} could not be read")
+        }
+        Answer::Is(_) | Answer::Gone => format!("there is no {kind} called {name} in {store}"),
+    };
+    format!("{directory}, and no mapping here was made under that name")
+}
+
+async fn bearer(hands: &Hands, kind: IdentityType, name: &str) -> Result<Answer<Identity>, String> {
     let store = hands.engine.store();
     if store.id().is_empty() {
-        return Ok(None);
+        return Ok(Answer::Gone);
     }
     hands.store_answers.clone()?;
-    let found = match kind {
-        IdentityType::User => store.user_id(name, no_deadline()).await,
-        IdentityType::Group => store.group_id(name, no_deadline()).await,
-    };
-    Ok(match found.map_err(|error| error.to_string())? {
-        Answer::Is(id) => Some(id),
-        Answer::Gone | Answer::Unread { .. } => None,
-    })
+    let found = store.called(kind, name, no_deadline()).await;
+    found.map_err(|error| error.to_string())
 }
 
 impl Known {

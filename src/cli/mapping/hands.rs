@@ -2,21 +2,23 @@
 //! and the services.
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
 use super::super::connection::{Account, no_deadline};
 use super::super::explain::Whom;
 use super::super::output::remark;
 use super::super::progress::watched;
+use super::super::stop::finished;
 use super::super::table;
 use super::super::whereabouts::{self, EMR};
 use super::super::words::{Words, time};
 use super::Place;
 use super::rows::Row;
+use super::who::Who;
 use crate::event::Subject;
 use crate::identity::Identity;
 use crate::plan::{Action, Change, Mapping, Mappings};
 use crate::policy::document::{Document, Studio};
-use crate::policy::fit::Answer;
 use crate::policy::{Selector, read, resolve};
 use crate::studio::{Described, Made, Refusal};
 use crate::sync::{Engine, Foretold, Shield};
@@ -70,17 +72,16 @@ impl Place {
         Ok((hands, studio))
     }
 
-    /// Connects, and says which of the Studios is meant, who, and what to call
-    /// them.
+    /// Connects, and says which of the Studios is meant, and who.
     pub(super) async fn find(
         &self,
         studio: &str,
         whom: &Whom,
-    ) -> Result<(Hands, usize, Identity, String), String> {
+    ) -> Result<(Hands, usize, Who), String> {
         let subject = whom.subject()?;
         let (hands, studio) = self.reach(studio, Some(&subject)).await?;
-        let (identity, name) = hands.identity(subject).await?;
-        Ok((hands, studio, identity, name))
+        let who = hands.who(subject).await?;
+        Ok((hands, studio, who))
     }
 
     /// Connects. The identity store is needed only for names.
@@ -91,7 +92,7 @@ impl Place {
     ) -> Result<Hands, String> {
         let store = match whom {
             Some(Subject::Name(..)) => self.account.store_id()?,
-            Some(Subject::Id(_)) | None => self.account.store_id().unwrap_or_default(),
+            Some(Subject::Id(_)) | None => self.account.store_if_given()?.unwrap_or_default(),
         };
         let table = read::resolved(&document).map_err(|problems| {
             let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -102,6 +103,9 @@ impl Place {
         let engine = self.account.engine(store, table).await?;
         if let Some(Subject::Name(..)) = whom {
             store_answers.clone()?;
+        }
+        // Also who can go without one is told that the one they named is none.
+        if !engine.store_id().is_empty() && store_answers.is_ok() {
             self.account.is_there(&engine).await?;
         }
         Ok(Hands {
@@ -117,33 +121,6 @@ impl Place {
 }
 
 impl Hands {
-    /// The identity that was given, by its id, and what to call it.
-    async fn identity(&self, subject: Subject) -> Result<(Identity, String), String> {
-        let store = self.engine.store();
-        let (kind, name) = match subject {
-            Subject::Id(identity) => {
-                let name = identity.to_string();
-                return Ok((identity, name));
-            }
-            Subject::Name(kind, name) => (kind, name),
-        };
-        let found = store.called(kind, &name, no_deadline()).await;
-        let kind = kind.to_string().to_lowercase();
-        match found.map_err(|error| error.to_string())? {
-            Answer::Is(identity) => Ok((identity, visible::name(&name))),
-            Answer::Gone => Err(format!(
-                "there is no {kind} called {} in {}",
-                visible::quoted(&name),
-                store.id()
-            )),
-            Answer::Unread { .. } => Err(format!(
-                "whether there is a {kind} called {} in {} could not be read",
-                visible::quoted(&name),
-                store.id()
-            )),
-        }
-    }
-
     /// The session policy that was given, by its ARN.
     pub(super) fn session_policy(&self, name: &str) -> Result<String, String> {
         resolve::session_policy(&self.document, name).map_err(|why| match self.has_table {
@@ -207,14 +184,21 @@ impl Hands {
         ))
     }
 
-    /// Makes one call that changes a mapping.
-    pub(super) async fn make(&self, studio: usize, change: &Change) -> Result<Made, String> {
-        let made = self.engine.studio(studio).make(change, no_deadline()).await;
+    /// Makes one call that changes a mapping. What Ctrl-C finds begun is finished; it
+    /// says only how the process ends.
+    pub(super) async fn make(
+        &self,
+        studio: usize,
+        change: &Change,
+    ) -> Result<(Made, ExitCode), String> {
+        let making = self.engine.studio(studio).make(change, no_deadline());
+        let (made, code) = finished(making).await;
         let refused = made.as_ref().err().map(Refusal::to_string);
         let (action, identity) = (change.action.name(), change.identity.to_string());
         let studio_id = &self.engine.table().studios[studio].id;
         tracing::info!(action, identity, studio_id, refused, "by hand");
-        made.map_err(|why| self.failed(studio, &why))
+        let made = made.map_err(|why| self.failed(studio, &why))?;
+        Ok((made, code))
     }
 
     fn failed(&self, studio: usize, why: &Refusal) -> String {
@@ -325,7 +309,14 @@ impl Hands {
         }
     }
 
-    pub(super) fn row(&self, studio: usize, identity: &Identity, mapping: &Mapping) -> Row {
+    /// A mapping of somebody who is called so now, if that is known.
+    pub(super) fn row(
+        &self,
+        studio: usize,
+        identity: &Identity,
+        mapping: &Mapping,
+        present_name: Option<String>,
+    ) -> Row {
         let table = self.engine.table();
         Row {
             studio: table.studios[studio].alias.clone(),
@@ -339,6 +330,7 @@ impl Hands {
                 .then(|| !self.is_beyond_table && table.owns(studio, &mapping.session_policy)),
             created: mapping.created.map(time),
             modified: mapping.modified.map(time),
+            present_name,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::output::{Output, csv, outln, put, sayln};
 use super::super::words::grid;
 use super::hands::Hands;
+use super::who::called;
 use crate::identity::{Id, IdentityType};
 use crate::visible;
 
@@ -23,6 +24,8 @@ pub(super) struct Row {
     pub(super) owned: Option<bool>,
     pub(super) created: Option<String>,
     pub(super) modified: Option<String>,
+    /// What they are called now, if that is known.
+    pub(super) present_name: Option<String>,
 }
 
 /// The version of the JSON of a [`Row`]. Each has it: a list of them was printed bare
@@ -38,7 +41,7 @@ impl Row {
 }
 
 /// The columns of the CSV: the fields of a [`Row`].
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "studio",
     "studio_id",
     "identity_type",
@@ -48,6 +51,7 @@ const COLUMNS: [&str; 9] = [
     "owned",
     "created",
     "modified",
+    "present_name",
 ];
 
 pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), String> {
@@ -69,11 +73,13 @@ pub(super) fn print(hands: &Hands, rows: &[Row], output: Output) -> Result<(), S
             ];
             let mut grid = grid(&head);
             for row in rows {
-                let name = row.identity_name.as_deref();
+                let made_under = row.identity_name.as_deref();
+                let name = row.present_name.as_deref().or(made_under);
+                let name = visible::name(name.unwrap_or(row.identity_id.as_str()));
                 grid.add_row([
                     visible::name(&row.studio),
                     row.identity_type.to_string(),
-                    visible::name(name.unwrap_or(row.identity_id.as_str())),
+                    called(&name, made_under),
                     hands.words.policy(&row.session_policy),
                     match row.owned {
                         Some(true) => "the table".to_owned(),

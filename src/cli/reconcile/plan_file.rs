@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::named_in;
-use super::shown::identity_of;
+use super::shown::key;
 use crate::cli::connection::Connected;
 use crate::cli::words::{Line, Widths};
 use crate::identity::Identity;
@@ -198,15 +198,4 @@ impl PlanFile {
         }
         text
     }
-}
-
-/// What makes a change this one, and no other.
-fn key(change: &ChangeReport) -> impl Ord + use<> {
-    (
-        change.studio_id.clone(),
-        change.action,
-        identity_of(change),
-        change.session_policy.clone(),
-        change.previous_policy.clone(),
-    )
 }

@@ -69,10 +69,23 @@ impl Connected {
     pub(in crate::cli) fn tell_made(&self, pass: &Pass, stopped: bool) -> String {
         let is_done = |change: &&ChangeReport| change.outcome == Outcome::Done;
         let (done, others): (Vec<_>, Vec<_>) = pass.report.changes.iter().partition(is_done);
-        let text = |head: &str, changes: Vec<&ChangeReport>| {
-            let head = match stopped && !changes.is_empty() {
-                true => format!("{}\n", paint(Style::new().bold(), head)),
-                false => String::new(),
+        let parts = match stopped {
+            true => vec![("Done before it was stopped", done), ("Not done", others)],
+            false => vec![("", others)],
+        };
+        self.tell_parts(pass, parts)
+    }
+
+    /// The same, with the changes in parts: what each is about, and they.
+    pub(in crate::cli) fn tell_parts(
+        &self,
+        pass: &Pass,
+        parts: Vec<(&str, Vec<&ChangeReport>)>,
+    ) -> String {
+        let text = |(head, changes): (&str, Vec<&ChangeReport>)| {
+            let head = match head.is_empty() || changes.is_empty() {
+                true => String::new(),
+                false => format!("{}\n", paint(Style::new().bold(), head)),
             };
             let changes = changes.into_iter();
             let lines: Vec<Line> = changes.map(|change| self.words.change(change)).collect();
@@ -81,13 +94,9 @@ impl Connected {
             let lines = lines.map(|line| format!("  {}\n", line.text(widths)));
             head + &lines.collect::<String>()
         };
-        let done = match stopped {
-            true => text("Done before it was stopped", done),
-            false => String::new(),
-        };
         format!(
-            "\n{done}{}{}{}\n",
-            text("Not done", others),
+            "\n{}{}{}\n",
+            parts.into_iter().map(text).collect::<String>(),
             problems(&pass.report),
             summary(&pass.report, &self.words)
         )
@@ -196,6 +205,17 @@ pub(in crate::cli) fn identity_of(change: &ChangeReport) -> Identity {
         kind: change.identity_type,
         id: change.identity_id.clone(),
     }
+}
+
+/// What makes a change this one, and no other.
+pub(in crate::cli) fn key(change: &ChangeReport) -> impl Ord + use<> {
+    (
+        change.studio_id.clone(),
+        change.action,
+        identity_of(change),
+        change.session_policy.clone(),
+        change.previous_policy.clone(),
+    )
 }
 
 /// The last line: how many of what.

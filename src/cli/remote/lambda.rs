@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use crate::aws::{self, Call, CallError, Kind, Service, Tally, Witness, call};
 use crate::cli::credentials;
 use crate::cli::whereabouts::knock;
-use crate::visible::quoted;
+use crate::visible::{self, quoted};
 
-const LAMBDA: Service = Service {
+pub(super) const LAMBDA: Service = Service {
     name: "lambda",
     target: "",
     id: "Lambda",
@@ -53,6 +53,15 @@ impl Which {
             (None, Some(stack)) => resource(sdk, stack, "Function").await,
             (None, None) => Err("give --stack or --function".to_owned()),
         }
+    }
+
+    /// The command that tells what the function has done.
+    pub(super) fn history(&self) -> String {
+        let (flag, name) = match (&self.stack, &self.function) {
+            (Some(stack), _) => ("stack", stack.as_str()),
+            (None, function) => ("function", function.as_deref().unwrap_or_default()),
+        };
+        format!("emr-studio-sync history --{flag} {}", visible::name(name))
     }
 
     /// The name of the function's log group.

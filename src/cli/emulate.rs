@@ -89,6 +89,8 @@ async fn around(
         }
     }
     command.envs(environment.iter().map(|(name, value)| (name, value)));
+    // Heard from before there is a command that could outlive this.
+    let mut termination = Termination::listen().map_err(|error| error.to_string())?;
     let mut child = command
         .spawn()
         .map_err(|error| format!("{program} cannot be run: {error}"))?;
@@ -104,25 +106,37 @@ async fn around(
             }
             // The terminal tells the command as well, which decides what that means.
             _ = tokio::signal::ctrl_c() => {}
-            told = terminated() => if told.is_ok() {
+            () = termination.told() => {
                 // What ends this process ends the command, which has no AWS then. Rust's
                 // own library sends no signals.
                 let _ = Command::new("kill").arg(pid.to_string()).status();
-            },
+            }
         }
     }
 }
 
 /// What stops a container; it comes to this process alone.
-async fn terminated() -> std::io::Result<()> {
+struct Termination {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate())?.recv().await;
-        Ok(())
+    signal: tokio::signal::unix::Signal,
+}
+
+impl Termination {
+    /// From now on none is missed.
+    fn listen() -> std::io::Result<Termination> {
+        Ok(Termination {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?,
+        })
     }
-    #[cfg(not(unix))]
-    std::future::pending().await
+
+    async fn told(&mut self) {
+        #[cfg(unix)]
+        if self.signal.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
 }
 
 /// As a shell says it: 128 and the signal, if one has ended the command.

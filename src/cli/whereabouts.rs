@@ -25,7 +25,7 @@ pub(super) const EMR: Service = Service {
 };
 pub(super) const IDENTITY_STORE: Service = Service {
     name: "identitystore",
-    target: "",
+    target: "AWSIdentityStore",
     id: "identitystore",
 };
 pub(super) const STS: Service = Service {
@@ -197,7 +197,12 @@ pub(super) async fn knock(service: Service, sdk: &SdkConfig) -> Result<(), Astra
     let answer = credentials::awaited(twice(&knock), tell).await;
     let configured = service.configured(sdk);
     let cause = match (answer, &configured) {
-        (Some(Ok(Value::Number(_))), Some(url)) => return Err(not_aws(service, url)),
+        (Some(Ok(Value::Number(_))), Some(url)) => {
+            return match answers_a_call(service, sdk).await {
+                true => Ok(()),
+                false => Err(not_aws(service, url)),
+            };
+        }
         (Some(Ok(_)), _) => return Ok(()),
         (Some(Err(error)), _) => error.text,
         (None, _) => "it takes too long".to_owned(),
@@ -215,6 +220,21 @@ pub(super) async fn knock(service: Service, sdk: &SdkConfig) -> Result<(), Astra
             ),
         },
     })
+}
+
+/// Whether what writes pages for people answers a call all the same: moto's server does,
+/// as an identity store.
+async fn answers_a_call(service: Service, sdk: &SdkConfig) -> bool {
+    if service.id != IDENTITY_STORE.id {
+        return false;
+    }
+    let timeouts = aws::timeouts(KNOCK);
+    let call = Call::new(service, "ListUsers", sdk, timeouts, &Arc::default());
+    let input = json!({ "IdentityStoreId": "d-0000000000", "MaxResults": 1 });
+    match call.send(input).await {
+        Ok(answer) => answer.is_object(),
+        Err(error) => !error.is_transient(),
+    }
 }
 
 /// A knock, and a second one where the first may have come at a bad moment.

@@ -14,6 +14,10 @@ use aws_sdk_identitystore::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_identitystore::types::{AlternateIdentifier, MemberId, Name, UniqueAttribute};
 use emr_studio_sync::aws;
 use emr_studio_sync::emulator::{Emulator, World};
+use serde_json::json;
+
+use crate::support::desk::{Desk, said};
+use crate::support::{table, world};
 
 const STORE: &str = "d-1234567890";
 const NOBODY: &str = "906757b26f-84c89418-1041-7072-fde2-2021585e60cf";
@@ -72,6 +76,44 @@ impl Drop for Moto {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// It answers what is no call with pages for people.
+#[tokio::test]
+async fn the_tool_takes_motos_server_for_an_identity_store() {
+    let Some(moto) = installed().await else {
+        return;
+    };
+    let directory = same_directory(&client(&moto.url)).await;
+    let desk = Desk::new(world()).await;
+    let rules = json!([{
+        "group": "engineers", "studio": "analytics", "session_policy": "engineer", "assign": "members",
+    }]);
+    let table = table(|table| table["rules"] = rules);
+    desk.write("policy.json", &table.to_string());
+    let mut tool = desk.tool(&["plan", "--table", "policy.json"]);
+    tool.env("AWS_ENDPOINT_URL_IDENTITYSTORE", &moto.url)
+        .env("IDENTITY_STORE_ID", STORE);
+    let said = said(tool).await;
+    assert_eq!((said.code, said.err.as_str()), (2, ""), "{}", said.out);
+    for name in directory.users.values().map(|user| &user.name) {
+        assert!(
+            said.out.contains(&format!("+ analytics  {name}")),
+            "{}",
+            said.out
+        );
+    }
+}
+
+/// moto's server, unless it may be missing and is.
+async fn installed() -> Option<Moto> {
+    let moto = Moto::start().await;
+    if moto.is_none() {
+        let why = "moto_server does not start; pip install 'moto[server]'";
+        assert_ne!(std::env::var("REQUIRE_MOTO").as_deref(), Ok("1"), "{why}");
+        eprintln!("skipped: {why}");
+    }
+    moto
 }
 
 fn client(url: &str) -> Client {
@@ -327,10 +369,7 @@ fn absence<T: std::fmt::Debug, E: ProvideErrorMetadata + std::fmt::Debug, R: std
 
 #[tokio::test]
 async fn our_identity_store_answers_as_motos_does() {
-    let Some(moto) = Moto::start().await else {
-        let why = "moto_server does not start; pip install 'moto[server]'";
-        assert_ne!(std::env::var("REQUIRE_MOTO").as_deref(), Ok("1"), "{why}");
-        eprintln!("skipped: {why}");
+    let Some(moto) = installed().await else {
         return;
     };
     let theirs = client(&moto.url);

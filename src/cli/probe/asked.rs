@@ -7,19 +7,9 @@ use std::time::{Duration, Instant};
 use aws_config::SdkConfig;
 use serde_json::Value;
 
-use crate::aws::{self, Call, Kind, Service, Tally};
+use crate::aws::{self, Call, Kind, Tally};
+use crate::cli::whereabouts::{EMR, IDENTITY_STORE};
 use crate::studio::ATTEMPT_TIMEOUT;
-
-const EMR: Service = Service {
-    name: "elasticmapreduce",
-    target: "ElasticMapReduce",
-    id: "EMR",
-};
-const IDENTITY_STORE: Service = Service {
-    name: "identitystore",
-    target: "AWSIdentityStore",
-    id: "identitystore",
-};
 
 /// Between two calls: the account's clusters want theirs, too.
 const PAUSE: Duration = Duration::from_millis(150);
